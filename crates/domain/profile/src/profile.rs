@@ -1,0 +1,377 @@
+//! The profile: one row per user, and the rule that merges an update into it.
+
+use frontdesk_kernel::{Event, EventBody, EventId, Patch, Timestamp, UserId};
+
+use crate::channels::{self, Channels, ChannelsPatch};
+use crate::preferences::{Preferences, PreferencesPatch};
+use crate::{
+    AvatarUrl, Email, FieldError, FieldText, Handle, Language, Line, Paragraph, Phone, Timezone, UpdateError, Username,
+    WebUrl,
+};
+
+/// The pictures of a user by size. At least one is set: nothing at all is `None` of this type.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AvatarUrls {
+    /// 64 pixels square.
+    pub thumbnail: Option<AvatarUrl>,
+    /// 128 pixels square.
+    pub small: Option<AvatarUrl>,
+    /// 256 pixels square.
+    pub medium: Option<AvatarUrl>,
+    /// 512 pixels square.
+    pub large: Option<AvatarUrl>,
+}
+
+impl AvatarUrls {
+    /// Tells whether no size has a picture.
+    pub const fn is_empty(&self) -> bool {
+        let Self { thumbnail, small, medium, large } = self;
+        thumbnail.is_none() && small.is_none() && medium.is_none() && large.is_none()
+    }
+}
+
+/// Everything a user tells about themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// The user.
+    pub id: UserId,
+    /// Absent for users of a trusted issuer.
+    pub username: Option<Username>,
+    /// The name to show, as typed.
+    pub display_name: Option<Line<100>>,
+    /// Given name.
+    pub first_name: Option<Line<100>>,
+    /// Family name.
+    pub last_name: Option<Line<100>>,
+    /// A contact, not a login.
+    pub email: Option<Email>,
+    /// True only where a trusted issuer said so.
+    pub email_verified: bool,
+    /// A contact.
+    pub phone: Option<Phone>,
+    /// About the user.
+    pub bio: Option<Paragraph<2_000>>,
+    /// Where the user works.
+    pub company: Option<Line<200>>,
+    /// As what.
+    pub job_title: Option<Line<200>>,
+    /// Where the user lives.
+    pub location: Option<Line<200>>,
+    /// The user's own site.
+    pub website: Option<WebUrl>,
+    /// At `LinkedIn`.
+    pub linkedin_username: Option<Handle>,
+    /// At GitHub.
+    pub github_username: Option<Handle>,
+    /// At Twitter.
+    pub twitter_username: Option<Handle>,
+    /// The picture.
+    pub avatar_url: Option<AvatarUrl>,
+    /// The picture in sizes.
+    pub avatar_urls: Option<AvatarUrls>,
+    /// The user's time zone.
+    pub timezone: Timezone,
+    /// The user's language.
+    pub language: Language,
+    /// Whether strangers see more than name and picture.
+    pub public_profile: bool,
+    /// Whether the user wants mail about the account.
+    pub email_notifications: bool,
+    /// Whether the user wants advertising.
+    pub marketing_emails: bool,
+    /// One document of preferences.
+    pub preferences: Preferences,
+    /// When the account was made.
+    pub created_at: Timestamp,
+    /// When the profile last changed.
+    pub updated_at: Timestamp,
+    /// Counts changes, from 1.
+    pub version: i64,
+}
+
+impl Profile {
+    /// A profile with nothing in it but what a registration says.
+    pub fn new(id: UserId, username: Option<Username>, now: Timestamp) -> Self {
+        Self {
+            id,
+            username,
+            display_name: None,
+            first_name: None,
+            last_name: None,
+            email: None,
+            email_verified: false,
+            phone: None,
+            bio: None,
+            company: None,
+            job_title: None,
+            location: None,
+            website: None,
+            linkedin_username: None,
+            github_username: None,
+            twitter_username: None,
+            avatar_url: None,
+            avatar_urls: None,
+            timezone: Timezone::default(),
+            language: Language::default(),
+            public_profile: false,
+            email_notifications: true,
+            marketing_emails: false,
+            preferences: Preferences::default(),
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        }
+    }
+
+    /// The name that others see: the display name, else first and last name, else the username.
+    pub fn shown_name(&self) -> Option<String> {
+        if let Some(name) = &self.display_name {
+            return Some(name.as_str().to_owned());
+        }
+        match (&self.first_name, &self.last_name) {
+            (Some(first), Some(last)) => Some(format!("{} {}", first.as_str(), last.as_str())),
+            (Some(name), None) | (None, Some(name)) => Some(name.as_str().to_owned()),
+            (None, None) => self.username.as_ref().map(|name| name.as_str().to_owned()),
+        }
+    }
+}
+
+/// A change of the profile; every field on its own.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ProfilePatch {
+    /// A username is renamed, never taken away.
+    pub username: Option<Username>,
+    /// See [`Profile`] for this and every other field.
+    pub display_name: Patch<Line<100>>,
+    /// See [`Profile`].
+    pub first_name: Patch<Line<100>>,
+    /// See [`Profile`].
+    pub last_name: Patch<Line<100>>,
+    /// Setting another address makes it unverified.
+    pub email: Patch<Email>,
+    /// See [`Profile`].
+    pub phone: Patch<Phone>,
+    /// See [`Profile`].
+    pub bio: Patch<Paragraph<2_000>>,
+    /// See [`Profile`].
+    pub company: Patch<Line<200>>,
+    /// See [`Profile`].
+    pub job_title: Patch<Line<200>>,
+    /// See [`Profile`].
+    pub location: Patch<Line<200>>,
+    /// See [`Profile`].
+    pub website: Patch<WebUrl>,
+    /// See [`Profile`].
+    pub linkedin_username: Patch<Handle>,
+    /// See [`Profile`].
+    pub github_username: Patch<Handle>,
+    /// See [`Profile`].
+    pub twitter_username: Patch<Handle>,
+    /// See [`Profile`].
+    pub avatar_url: Patch<AvatarUrl>,
+    /// Replaced whole.
+    pub avatar_urls: Patch<AvatarUrls>,
+    /// See [`Profile`].
+    pub timezone: Patch<Timezone>,
+    /// See [`Profile`].
+    pub language: Patch<Language>,
+    /// See [`Profile`].
+    pub public_profile: Patch<bool>,
+    /// See [`Profile`].
+    pub email_notifications: Patch<bool>,
+    /// See [`Profile`].
+    pub marketing_emails: Patch<bool>,
+    /// Merged deeply.
+    pub preferences: Patch<PreferencesPatch>,
+}
+
+/// The version that a caller has seen. The mobile facade shows the channels too, so its copy has two versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeenVersion {
+    /// Of the profile.
+    pub profile: i64,
+    /// Of the channels, where the caller's copy has them.
+    pub channels: Option<i64>,
+}
+
+/// What must hold of the stored state for a change to be made (RFC 9110, `If-Match`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Precondition {
+    /// Nothing.
+    #[default]
+    None,
+    /// The state must be one that the caller has seen. An empty list never holds.
+    Seen(Vec<SeenVersion>),
+}
+
+impl Precondition {
+    fn holds(&self, profile: &Profile, channels: Option<Channels>) -> bool {
+        let Self::Seen(versions) = self else { return true };
+        versions.iter().any(|seen| {
+            let same_channels = seen.channels.is_none_or(|version| channels.is_some_and(|c| c.version == version));
+            seen.profile == profile.version && same_channels
+        })
+    }
+}
+
+/// On whose authority a change is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authority {
+    /// The owner's credential, or a mode of running that asks for none.
+    Granted,
+    /// The account is open to whoever has its id; the store checks that it still is.
+    Unclaimed,
+}
+
+/// The command to change a profile, and the channels with it where the facade shows both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProfileChange {
+    /// Whose profile.
+    pub user_id: UserId,
+    /// On whose authority.
+    pub authority: Authority,
+    /// What changes.
+    pub patch: ProfilePatch,
+    /// What changes in the channels; `None` where the facade does not show them.
+    pub channels: Option<ChannelsPatch>,
+    /// What must hold.
+    pub precondition: Precondition,
+    /// The moment of the change.
+    pub now: Timestamp,
+    /// The id of the event, if there is one.
+    pub event_id: EventId,
+}
+
+/// A profile, and the channels where the facade shows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// The profile.
+    pub profile: Profile,
+    /// The channels.
+    pub channels: Option<Channels>,
+}
+
+/// What a store writes. Everything absent stays untouched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// The state after the change; the answer to the caller.
+    pub view: View,
+    /// The new profile is to be stored, and its event with it.
+    pub event: Option<Event>,
+    /// The new channels are to be stored.
+    pub channels_changed: bool,
+}
+
+/// Decides a change. Pure: the store calls it inside its atomic section and writes the whole decision.
+pub fn decide(stored: &View, change: &ProfileChange) -> Result<Decision, UpdateError> {
+    let ProfileChange { user_id, authority: _, patch, channels, precondition, now, event_id } = change;
+    if !precondition.holds(&stored.profile, stored.channels) {
+        return Err(UpdateError::PreconditionFailed(Box::new(stored.clone())));
+    }
+    let mut profile =
+        merge(&stored.profile, patch.clone()).map_err(|error| UpdateError::Invalid { field: "preferences", error })?;
+    let changed = changed_fields(&stored.profile, &profile);
+    let event = (!changed.is_empty()).then(|| {
+        profile.version += 1;
+        profile.updated_at = *now;
+        Event {
+            id: *event_id,
+            user_id: *user_id,
+            occurred_at: *now,
+            body: EventBody::ProfileUpdated {
+                version: profile.version,
+                changed: changed.into_iter().map(str::to_owned).collect(),
+            },
+        }
+    });
+    let merged = match (stored.channels, channels) {
+        (Some(stored), Some(patch)) => Some(channels::merge(stored, patch.clone())),
+        (stored, _) => stored,
+    };
+    let channels_changed = merged != stored.channels;
+    Ok(Decision { view: View { profile, channels: merged }, event, channels_changed })
+}
+
+fn merge(stored: &Profile, patch: ProfilePatch) -> Result<Profile, FieldError> {
+    let ProfilePatch {
+        username,
+        display_name,
+        first_name,
+        last_name,
+        email,
+        phone,
+        bio,
+        company,
+        job_title,
+        location,
+        website,
+        linkedin_username,
+        github_username,
+        twitter_username,
+        avatar_url,
+        avatar_urls,
+        timezone,
+        language,
+        public_profile,
+        email_notifications,
+        marketing_emails,
+        preferences,
+    } = patch;
+    let old = stored.clone();
+    let email = email.over(old.email);
+    Ok(Profile {
+        id: old.id,
+        username: username.or(old.username),
+        display_name: display_name.over(old.display_name),
+        first_name: first_name.over(old.first_name),
+        last_name: last_name.over(old.last_name),
+        email_verified: old.email_verified && email == stored.email,
+        email,
+        phone: phone.over(old.phone),
+        bio: bio.over(old.bio),
+        company: company.over(old.company),
+        job_title: job_title.over(old.job_title),
+        location: location.over(old.location),
+        website: website.over(old.website),
+        linkedin_username: linkedin_username.over(old.linkedin_username),
+        github_username: github_username.over(old.github_username),
+        twitter_username: twitter_username.over(old.twitter_username),
+        avatar_url: avatar_url.over(old.avatar_url),
+        avatar_urls: avatar_urls.over(old.avatar_urls).filter(|urls| !urls.is_empty()),
+        timezone: timezone.over_or(old.timezone, Timezone::default),
+        language: language.over_or(old.language, Language::default),
+        public_profile: public_profile.over_or(old.public_profile, || false),
+        email_notifications: email_notifications.over_or(old.email_notifications, || true),
+        marketing_emails: marketing_emails.over_or(old.marketing_emails, || false),
+        preferences: match preferences {
+            Patch::Keep => old.preferences,
+            Patch::Clear => Preferences::default(),
+            Patch::Set(patch) => old.preferences.merged(&patch)?,
+        },
+        created_at: old.created_at,
+        updated_at: old.updated_at,
+        version: old.version,
+    })
+}
+
+/// The names of the fields that differ, in the order of the contract. Exhaustive by its patterns: a new field does
+/// not compile until somebody says whether a change of it is told.
+fn changed_fields(old: &Profile, new: &Profile) -> Vec<&'static str> {
+    macro_rules! differing {
+        ($($field:ident),* ; $($silent:ident),*) => {{
+            let Profile { $($field: _,)* $($silent: _,)* } = new;
+            let differs = [$((stringify!($field), old.$field != new.$field)),*];
+            differs.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
+        }};
+    }
+    differing!(
+        username, display_name, first_name, last_name, email, email_verified, phone, bio, company, job_title,
+        location, website, linkedin_username, github_username, twitter_username, avatar_url, avatar_urls, timezone,
+        language, public_profile, email_notifications, marketing_emails, preferences;
+        id, created_at, updated_at, version
+    )
+}
+
+#[cfg(test)]
+#[path = "profile/tests.rs"]
+mod tests;
