@@ -1,1 +1,32 @@
-//! x
+//! Postgres stores with row-level security, and the migrations runner.
+//!
+//! **Architecture Invariant:** a store reaches the database through [`scoped::Scoped`] alone, which sets the user it
+//! acts for before anything else and clears it after. The role it works as owns nothing; without a user in scope
+//! every table of user data is empty to it.
+
+mod accounts;
+mod connect;
+mod errors;
+mod idempotency;
+mod migrations;
+mod outbox;
+mod pools;
+mod profiles;
+mod rows;
+mod schema;
+mod scoped;
+mod settings;
+mod stores;
+
+pub use accounts::PgAccountStore;
+pub use connect::UrlError;
+pub use idempotency::PgIdempotencyStore;
+pub use migrations::{
+    MIGRATIONS_FINGERPRINT, MigrateError, Migrated, migrate, migrate_blocking, revert_all, server_secret,
+};
+pub use outbox::PgOutbox;
+pub use pools::PoolStatus;
+pub use profiles::PgProfileStore;
+pub use scoped::RlsMode;
+pub use settings::PgSettingsStore;
+pub use stores::{ConnectError, PgConfig, PgStores};

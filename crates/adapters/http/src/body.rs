@@ -1,0 +1,117 @@
+//! Reading request bodies: bounded in size and time, and only of a type that the route reads.
+
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpRequest};
+use bytes::BytesMut;
+use futures_util::StreamExt as _;
+use futures_util::future::{Ready, ready};
+use serde_json::{Map, Value, json};
+
+use crate::error::{ApiError, Code};
+use crate::json;
+
+/// The most bytes of a JSON body.
+pub(crate) const JSON_LIMIT: usize = 64 * 1_024;
+
+/// How long a body of that size may take. No timeout of the framework covers it.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A body that has not been read yet. Extracting it never fails, so the credential is judged before the body is.
+pub(crate) struct Body {
+    payload: Payload,
+    request: HttpRequest,
+}
+
+impl FromRequest for Body {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        ready(Ok(Self { payload: payload.take(), request: request.clone() }))
+    }
+}
+
+fn unsupported(message: &'static str) -> ApiError {
+    ApiError::new(Code::UnsupportedMediaType, message)
+}
+
+fn too_large() -> ApiError {
+    ApiError::new(Code::PayloadTooLarge, format!("the body is over {JSON_LIMIT} bytes"))
+        .detail("limit_bytes", json!(JSON_LIMIT))
+}
+
+/// `type/subtype` in lower case, where the charset, if any, is UTF-8.
+fn media_type(request: &HttpRequest) -> Option<String> {
+    let content_type = request.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let mut parts = content_type.split(';');
+    let essence = parts.next()?.trim().to_ascii_lowercase();
+    let is_utf8 = parts.filter_map(|parameter| parameter.split_once('=')).all(|(name, value)| {
+        !name.trim().eq_ignore_ascii_case("charset") || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+    });
+    is_utf8.then_some(essence)
+}
+
+impl Body {
+    /// Reads a JSON object.
+    pub(crate) async fn object(self) -> Result<Map<String, Value>, ApiError> {
+        if media_type(&self.request).as_deref() != Some("application/json") {
+            return Err(unsupported("the body must be application/json in UTF-8"));
+        }
+        parse_object(&self.read().await?)
+    }
+
+    /// Reads a JSON object or a form, as the oldest clients send either.
+    pub(crate) async fn object_or_form(self) -> Result<Map<String, Value>, ApiError> {
+        match media_type(&self.request).as_deref() {
+            Some("application/json") => parse_object(&self.read().await?),
+            Some("application/x-www-form-urlencoded") => parse_form(&self.read().await?),
+            _ => Err(unsupported("the body must be application/json or application/x-www-form-urlencoded")),
+        }
+    }
+
+    async fn read(mut self) -> Result<BytesMut, ApiError> {
+        let headers = self.request.headers();
+        let is_encoded = headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
+        if is_encoded {
+            return Err(unsupported("the body must not be compressed"));
+        }
+        let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        if declared.is_some_and(|length: usize| length > JSON_LIMIT) {
+            return Err(too_large());
+        }
+        let reading = async {
+            let mut bytes = BytesMut::new();
+            while let Some(chunk) = self.payload.next().await {
+                let chunk = chunk.map_err(|_| ApiError::malformed("the body ended before it was complete"))?;
+                if bytes.len() + chunk.len() > JSON_LIMIT {
+                    return Err(too_large());
+                }
+                bytes.extend_from_slice(&chunk);
+            }
+            Ok(bytes)
+        };
+        let late = |_| ApiError::new(Code::RequestTimeout, format!("the body took over {} s", PATIENCE.as_secs()));
+        tokio::time::timeout(PATIENCE, reading).await.map_err(late)?
+    }
+}
+
+fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
+    match json::parse(bytes) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(ApiError::malformed("the body must be a JSON object")),
+        Err(error) => Err(ApiError::malformed(format!("the body is not the JSON it should be: {error}"))),
+    }
+}
+
+fn parse_form(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
+    let mut object = Map::new();
+    for (key, value) in url::form_urlencoded::parse(bytes) {
+        if object.insert(key.into_owned(), Value::String(value.into_owned())).is_some() {
+            return Err(ApiError::malformed("a field of the form is repeated"));
+        }
+    }
+    Ok(object)
+}

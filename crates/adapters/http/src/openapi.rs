@@ -1,0 +1,133 @@
+//! The description of the API (OpenAPI 3.1), out of the handlers' own annotations.
+
+use serde_json::{Map, Value};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi, ToSchema};
+
+/// An error. Outside `/api/v1` a `detail` with the message stands beside `error`.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what the edge renders")]
+pub(crate) struct ErrorBody {
+    detail: Option<String>,
+    error: ErrorObject,
+}
+
+/// What went wrong.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what the edge renders")]
+pub(crate) struct ErrorObject {
+    /// Stable; see the table of errors.
+    code: String,
+    /// For people.
+    message: String,
+    #[schema(value_type = Object)]
+    details: Map<String, Value>,
+}
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    }
+}
+
+/// A handler that answers to several methods is described once, and so has one id; generated clients need one for
+/// each. The first method keeps it.
+struct UniqueIds;
+
+impl Modify for UniqueIds {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for item in document.paths.paths.values_mut() {
+            let shared = item.post.as_ref().and_then(|operation| operation.operation_id.clone());
+            for (operation, suffix) in [(&mut item.put, "ByPut"), (&mut item.patch, "ByPatch")] {
+                if let Some(operation) = operation.as_mut().filter(|operation| operation.operation_id == shared) {
+                    operation.operation_id = shared.as_ref().map(|id| format!("{id}{suffix}"));
+                }
+            }
+        }
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Frontdesk",
+        description = "The account backend of a web or mobile app: profiles in three dialects over one model.",
+        license(name = "MIT OR Apache-2.0"),
+    ),
+    paths(
+        crate::routes::operations::root,
+        crate::routes::operations::health,
+        crate::routes::operations::ready,
+        crate::routes::operations::metrics,
+        crate::routes::operations::openapi,
+        crate::routes::users::register,
+        crate::routes::users::show,
+        crate::routes::users::update,
+        crate::routes::users::set_password,
+        crate::routes::mobile::show,
+        crate::routes::mobile::update,
+        crate::routes::mobile::rename,
+        crate::routes::accounts::login,
+        crate::routes::v1_profile::show,
+        crate::routes::v1_profile::update,
+        crate::routes::v1_profile::public,
+        crate::routes::settings::show,
+        crate::routes::settings::update,
+    ),
+    tags(
+        (name = "v1", description = "Web clients and services."),
+        (name = "users", description = "The existing web client and its scripts."),
+        (name = "mobile", description = "The iOS app."),
+        (name = "operations", description = "Operators and tools."),
+    ),
+    modifiers(&Bearer, &UniqueIds),
+)]
+struct Document;
+
+/// The document as pretty JSON.
+pub fn openapi_json() -> String {
+    // The document is made of strings and maps: it cannot fail to serialise.
+    Document::openapi().to_pretty_json().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_route_is_described_and_every_description_has_a_route() {
+        let document: Value = serde_json::from_str(&openapi_json()).unwrap();
+        let described: BTreeSet<_> = document["paths"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .flat_map(|(path, operations)| {
+                operations.as_object().unwrap().keys().map(move |method| (method.to_uppercase(), path.clone()))
+            })
+            .collect();
+        let routed: BTreeSet<_> = crate::routes::described()
+            .into_iter()
+            .map(|(method, path)| (method.to_string(), path.to_owned()))
+            .collect();
+        assert_eq!(described, routed);
+    }
+
+    #[test]
+    fn operations_have_ids_of_their_own() {
+        let document: Value = serde_json::from_str(&openapi_json()).unwrap();
+        assert_eq!(document["openapi"], "3.1.0");
+        let paths = document["paths"].as_object().unwrap().values();
+        let ids: Vec<_> = paths
+            .flat_map(|operations| operations.as_object().unwrap().values())
+            .map(|operation| operation["operationId"].as_str().unwrap().to_owned())
+            .collect();
+        let unique: BTreeSet<_> = ids.iter().collect();
+        assert_eq!(unique.len(), ids.len());
+    }
+}

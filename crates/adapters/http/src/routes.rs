@@ -1,0 +1,165 @@
+//! The route table: every path, its methods and its handlers, in one place.
+
+use std::panic::AssertUnwindSafe;
+
+use actix_web::guard::{self, Guard};
+use actix_web::http::Method;
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Route};
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+
+use crate::error::{ApiError, ApiResult, Code};
+use crate::metrics::Metrics;
+
+pub(crate) mod accounts;
+pub(crate) mod mobile;
+pub(crate) mod operations;
+pub(crate) mod settings;
+pub(crate) mod users;
+pub(crate) mod v1_profile;
+
+/// The pattern a request was routed by, for the log and the metrics.
+#[derive(Clone, Copy)]
+pub(crate) struct Pattern(pub(crate) &'static str);
+
+/// A path and what it answers to.
+pub(crate) struct Path {
+    pattern: &'static str,
+    methods: Vec<Method>,
+    resource: Resource,
+}
+
+/// A handler whose panic is an answer: actix would drop the connection.
+#[derive(Clone)]
+struct Contained<F>(F);
+
+impl<F, Args> Handler<(HttpRequest, Args)> for Contained<F>
+where
+    F: Handler<Args, Output = ApiResult>,
+    Args: 'static,
+{
+    type Output = ApiResult;
+    type Future = LocalBoxFuture<'static, ApiResult>;
+
+    fn call(&self, (request, args): (HttpRequest, Args)) -> Self::Future {
+        let handler = self.0.clone();
+        Box::pin(async move {
+            let call = AssertUnwindSafe(async move { handler.call(args).await });
+            call.catch_unwind().await.unwrap_or_else(|panic| {
+                if let Some(metrics) = request.app_data::<Data<Metrics>>() {
+                    metrics.panicked();
+                }
+                let words = panic.downcast_ref::<&str>().copied().map(str::to_owned);
+                let words = words.or_else(|| panic.downcast_ref::<String>().cloned());
+                Err(ApiError::internal(format!("panic: {}", words.unwrap_or_default())))
+            })
+        })
+    }
+}
+
+fn is_head_or(method: Method) -> impl Guard {
+    let head = guard::Head();
+    guard::fn_guard(move |context| context.head().method == method || (method == Method::GET && head.check(context)))
+}
+
+impl Path {
+    fn new(pattern: &'static str) -> Self {
+        Self { pattern, methods: Vec::new(), resource: web::resource(pattern) }
+    }
+
+    /// Adds a handler. Reading answers `HEAD` too.
+    fn on<F, Args>(mut self, method: Method, handler: F) -> Self
+    where
+        F: Handler<Args, Output = ApiResult>,
+        Args: FromRequest + 'static,
+    {
+        let route = Route::new().guard(is_head_or(method.clone())).to(Contained(handler));
+        self.resource = self.resource.route(route);
+        if method == Method::GET {
+            self.methods.push(Method::HEAD);
+        }
+        self.methods.push(method);
+        self
+    }
+
+    fn get<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args, Output = ApiResult>,
+        Args: FromRequest + 'static,
+    {
+        self.on(Method::GET, handler)
+    }
+
+    fn register(self, config: &mut ServiceConfig) {
+        let mut allow: Vec<_> = self.methods.iter().map(Method::as_str).collect();
+        allow.sort_unstable();
+        let allow = allow.join(", ");
+        let refuse = move || {
+            let allow = Some(allow.clone());
+            let error = ApiError { allow, ..ApiError::new(Code::MethodNotAllowed, "Method Not Allowed") };
+            async move { Err::<HttpResponse, _>(error) }
+        };
+        config.service(self.resource.app_data(Pattern(self.pattern)).default_service(web::to(refuse)));
+    }
+}
+
+/// Every route.
+pub(crate) fn table() -> Vec<Path> {
+    vec![
+        Path::new("/").get(operations::health),
+        Path::new("/health").get(operations::health),
+        Path::new("/ready").get(operations::ready),
+        Path::new("/metrics").get(operations::metrics),
+        Path::new("/openapi.json").get(operations::openapi),
+        Path::new("/docs").get(operations::docs_home),
+        Path::new("/docs/{file:.*}").get(operations::docs),
+        Path::new("/users").on(Method::POST, users::register),
+        Path::new("/users/{id}").get(users::show),
+        Path::new("/users/{id}/profile").on(Method::PUT, users::update),
+        Path::new("/users/{id}/password").on(Method::PUT, users::set_password),
+        Path::new("/mobile/user/profile").get(mobile::show).on(Method::POST, mobile::update),
+        Path::new("/update-user-name")
+            .on(Method::POST, mobile::rename)
+            .on(Method::PUT, mobile::rename)
+            .on(Method::PATCH, mobile::rename),
+        Path::new("/api/v1/auth/login").on(Method::POST, accounts::login),
+        Path::new("/api/v1/profile").get(v1_profile::show).on(Method::PATCH, v1_profile::update),
+        Path::new("/api/v1/profiles/{id}").get(v1_profile::public),
+        Path::new("/api/v1/settings").get(settings::show).on(Method::PATCH, settings::update),
+    ]
+}
+
+/// The methods and paths of the table that are described in the OpenAPI document.
+#[cfg(test)]
+pub(crate) fn described() -> Vec<(Method, &'static str)> {
+    let of_the_page = |path: &Path| path.pattern.starts_with("/docs");
+    table()
+        .into_iter()
+        .filter(|path| !of_the_page(path))
+        .flat_map(|path| path.methods.into_iter().map(move |method| (method, path.pattern)))
+        .filter(|(method, _)| method != Method::HEAD)
+        .collect()
+}
+
+/// Registers the table.
+pub(crate) fn configure(config: &mut ServiceConfig) {
+    for path in table() {
+        path.register(config);
+    }
+    config.default_service(web::to(|| async { Err::<HttpResponse, _>(ApiError::not_found()) }));
+}
+
+/// Runs a write to its end, even when the client hangs up half-way: a cancelled transaction would be rolled back,
+/// and the next request would find a connection that still is in it.
+pub(crate) async fn to_the_end<T, E>(work: impl Future<Output = Result<T, E>> + Send + 'static) -> Result<T, ApiError>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+    ApiError: From<E>,
+{
+    match tokio::spawn(work).await {
+        Ok(done) => done.map_err(ApiError::from),
+        Err(failed) => Err(ApiError::internal(format!("a write was aborted: {failed}"))),
+    }
+}

@@ -1,0 +1,258 @@
+//! The existing web client's facade.
+
+use actix_web::http::{StatusCode, header};
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use frontdesk_kernel::{Patch, UserId};
+use frontdesk_profile::password::Password;
+use frontdesk_profile::profile::{Authority, Profile};
+use frontdesk_profile::{
+    PasswordChange, PasswordChangeError, Registered, Registration, RegistrationError, UpdateError,
+};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use super::accounts::TokenBody;
+use super::to_the_end;
+use crate::body::Body;
+use crate::config::{HttpConfig, Services};
+use crate::credential::{Anonymous, MaybeCaller};
+use crate::dto::change::{ProfileChanges, profile_patch};
+use crate::dto::view::{PublicUserBody, UserBody};
+use crate::entity_tag;
+use crate::error::{ApiError, ApiResult};
+use crate::idempotency::{self, Claimed, Key, claim, completion, fingerprint};
+use crate::input::{Fields, Unknown};
+use crate::openapi::ErrorBody;
+
+/// The secrets of an answer to `POST /users`: shown once, `null` in a replay.
+const SECRETS: &[&str] = &["access_token", "expires_in"];
+
+/// A new account. Without a password it is unclaimed: whoever has its id may act for it, for a while.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `registration` reads")]
+pub(crate) struct RegisterRequest {
+    /// 3 to 32 of `[A-Za-z0-9_.-]`.
+    username: String,
+    #[schema(max_length = 100)]
+    display_name: Option<String>,
+    #[schema(max_length = 255)]
+    email: Option<String>,
+    #[schema(format = Password, min_length = 8, max_length = 1024)]
+    password: Option<String>,
+}
+
+/// A new account and its first token.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RegisteredBody<'a> {
+    #[serde(flatten)]
+    user: UserBody<'a>,
+    #[serde(flatten)]
+    token: TokenBody,
+}
+
+/// A new password.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `set_password` reads")]
+pub(crate) struct PasswordRequest {
+    #[schema(format = Password, min_length = 8, max_length = 1024)]
+    new_password: String,
+    /// Needed where there is a password and the last sign-in is over 5 minutes ago.
+    #[schema(format = Password)]
+    current_password: Option<String>,
+}
+
+/// The password is set; here is a token of a new session.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PasswordSetBody {
+    success: bool,
+    message: &'static str,
+    #[serde(flatten)]
+    token: TokenBody,
+}
+
+fn user_id(path: &str) -> Result<UserId, ApiError> {
+    path.parse().map_err(|_| ApiError::no_user())
+}
+
+fn registration(user_id: UserId, object: Map<String, Value>) -> Result<Registration, ApiError> {
+    let mut fields = Fields::new(object, Unknown::Ignore);
+    let set = |patch| if let Patch::Set(value) = patch { Some(value) } else { None };
+    let username = fields.required("username");
+    let display_name = set(fields.nullable("display_name"));
+    let email = match fields.nullable("email") {
+        Patch::Set(email) => Some(email),
+        Patch::Keep | Patch::Clear => None,
+    };
+    let password = fields.secret("password");
+    fields.finish(&[])?;
+    let username = username.ok_or_else(|| ApiError::field("username", "is required"))?;
+    Ok(Registration { user_id, username, display_name, email, password })
+}
+
+async fn prepare(services: &Services, registration: Registration) -> Result<Registered, ApiError> {
+    services.accounts.prepare(registration).await.map_err(|error| match error {
+        RegistrationError::Password(error) => ApiError::field("password", &error.to_string()),
+        RegistrationError::Unavailable(cause) => ApiError::from(cause),
+    })
+}
+
+/// Registers under a key, once. The answer is stored in the transaction that stores the account.
+async fn register_once(
+    services: &Services,
+    config: &HttpConfig,
+    key: Key,
+    object: Map<String, Value>,
+) -> Result<HttpResponse, ApiError> {
+    let user_id = services.accounts.draw_user_id();
+    let print = fingerprint(config, &object)?;
+    let claim = match claim(services, key.anonymous_scope("POST /users"), user_id, &print).await? {
+        Claimed::Replay(answer) => return Ok(answer),
+        Claimed::Yes(claim) => claim,
+    };
+    let registering = async {
+        let new = prepare(services, registration(user_id, object)?).await?;
+        let token = TokenBody::issue(&services.accounts, &new.account);
+        let body = json!(RegisteredBody { user: UserBody::of(&new.profile), token });
+        let kept = completion(claim.clone(), StatusCode::CREATED, body.clone(), SECRETS);
+        services.accounts.create(&new, Some(&kept)).await?;
+        Ok::<_, ApiError>(created(&new.profile, &body))
+    };
+    let registered = registering.await;
+    if registered.is_err() {
+        idempotency::release(services, &claim).await;
+    }
+    registered
+}
+
+async fn register_freely(services: &Services, object: Map<String, Value>) -> Result<HttpResponse, ApiError> {
+    let new = prepare(services, registration(services.accounts.draw_user_id(), object)?).await?;
+    services.accounts.create(&new, None).await?;
+    let token = TokenBody::issue(&services.accounts, &new.account);
+    Ok(created(&new.profile, &json!(RegisteredBody { user: UserBody::of(&new.profile), token })))
+}
+
+fn created(profile: &Profile, body: &Value) -> HttpResponse {
+    HttpResponse::Created()
+        .insert_header((header::LOCATION, format!("/users/{}", profile.id)))
+        .insert_header((header::ETAG, entity_tag::of_profile(profile)))
+        .json(body)
+}
+
+/// Makes an account.
+#[utoipa::path(post, path = "/users", operation_id = "createUser", tag = "users", request_body = RegisterRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
+    responses((status = 201, body = RegisteredBody), (status = 400, body = ErrorBody),
+        (status = 409, body = ErrorBody), (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
+        (status = 422, body = ErrorBody)))]
+pub(crate) async fn register(
+    (request, _caller, body, services, config): (HttpRequest, Anonymous, Body, Data<Services>, Data<HttpConfig>),
+) -> ApiResult {
+    let key = Key::of(&request)?;
+    let object = body.object().await?;
+    match key {
+        Some(key) => register_once(&services, &config, key, object).await,
+        None => register_freely(&services, object).await,
+    }
+}
+
+fn full(request: &HttpRequest, profile: &Profile) -> HttpResponse {
+    let tag = entity_tag::of_profile(profile);
+    if request.method().is_safe() && entity_tag::is_current(request, &tag) {
+        return HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish();
+    }
+    HttpResponse::Ok().insert_header((header::ETAG, tag)).json(UserBody::of(profile))
+}
+
+fn public(request: &HttpRequest, profile: &Profile) -> HttpResponse {
+    let tag = entity_tag::of_public(profile);
+    if request.method().is_safe() && entity_tag::is_current(request, &tag) {
+        return HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish();
+    }
+    HttpResponse::Ok().insert_header((header::ETAG, tag)).json(PublicUserBody::of(profile))
+}
+
+/// A user: everything for the owner, the public view for others.
+#[utoipa::path(get, path = "/users/{id}", operation_id = "getUser", tag = "users", security((), ("bearer" = [])),
+    params(("id" = String, Path, description = "User id (UUID)")),
+    responses((status = 200, body = UserBody, description = "For the owner; strangers see fewer fields"),
+        (status = 304), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody)))]
+pub(crate) async fn show(
+    (request, caller, id, services): (HttpRequest, MaybeCaller, Path<String>, Data<Services>),
+) -> ApiResult {
+    let user = user_id(&id)?;
+    let profile = services.profiles.profile(user).await?.ok_or_else(ApiError::no_user)?;
+    if services.accounts.sees_all(user, caller.claims.as_ref()).await? {
+        return Ok(full(&request, &profile));
+    }
+    Ok(public(&request, &profile))
+}
+
+fn refused(error: UpdateError) -> ApiError {
+    match error {
+        UpdateError::Invalid { field, error } => ApiError::field(field, &error.to_string()),
+        UpdateError::PreconditionFailed(ref current) => {
+            let current = json!(UserBody::of(&current.profile));
+            ApiError::from(error).detail("current", current)
+        }
+        other => ApiError::from(other),
+    }
+}
+
+/// Changes a profile; absent fields stay, unknown ones are ignored.
+#[utoipa::path(put, path = "/users/{id}/profile", operation_id = "updateUserProfile", tag = "users",
+    security((), ("bearer" = [])), params(("id" = String, Path, description = "User id (UUID)")),
+    request_body = ProfileChanges,
+    responses((status = 200, body = UserBody), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 412, body = ErrorBody),
+        (status = 413, body = ErrorBody), (status = 415, body = ErrorBody)))]
+pub(crate) async fn update(
+    (request, caller, id, body, services): (HttpRequest, MaybeCaller, Path<String>, Body, Data<Services>),
+) -> ApiResult {
+    let user = user_id(&id)?;
+    let authority = services.accounts.authority(user, caller.claims.as_ref()).await?;
+    let patch = profile_patch(body.object().await?, Unknown::Ignore)?;
+    let precondition = entity_tag::precondition(&request, user);
+    let profiles = services.profiles.clone();
+    let updated =
+        to_the_end(async move { profiles.update(user, authority, patch, None, precondition).await.map_err(refused) });
+    let profile = updated.await?.profile;
+    // `USERS_AUTH=open` lets strangers write; it does not let them read.
+    let is_owner = caller.claims.is_some() || authority == Authority::Unclaimed;
+    Ok(if is_owner { full(&request, &profile) } else { public(&request, &profile) })
+}
+
+fn password_refused(error: PasswordChangeError) -> ApiError {
+    match error {
+        PasswordChangeError::Invalid(error) => ApiError::field("new_password", &error.to_string()),
+        PasswordChangeError::RateLimited { retry_after } => {
+            ApiError::rate_limited("too many wrong passwords", retry_after)
+        }
+        other => ApiError::from(other),
+    }
+}
+
+/// Sets a password. Every other session ends.
+#[utoipa::path(put, path = "/users/{id}/password", operation_id = "setPassword", tag = "users",
+    security((), ("bearer" = [])), params(("id" = String, Path, description = "User id (UUID)")),
+    request_body = PasswordRequest,
+    responses((status = 200, body = PasswordSetBody), (status = 400, body = ErrorBody),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
+        (status = 409, body = ErrorBody), (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
+        (status = 429, body = ErrorBody)))]
+pub(crate) async fn set_password(
+    (caller, id, body, services): (MaybeCaller, Path<String>, Body, Data<Services>),
+) -> ApiResult {
+    let user_id = user_id(&id)?;
+    let mut fields = Fields::new(body.object().await?, Unknown::Ignore);
+    let new_password = fields.required_secret("new_password").unwrap_or_default();
+    let current_password = fields.secret("current_password").map(Password::typed);
+    fields.finish(&[])?;
+    let MaybeCaller { claims, address } = caller;
+    let change = PasswordChange { user_id, caller: claims, new_password, current_password, address };
+    let accounts = services.accounts.clone();
+    let account = to_the_end(async move { accounts.change_password(change).await.map_err(password_refused) }).await?;
+    let token = TokenBody::issue(&services.accounts, &account);
+    Ok(HttpResponse::Ok().json(PasswordSetBody { success: true, message: "Password updated successfully", token }))
+}

@@ -1,0 +1,86 @@
+//! `/api/v1/profile`: the whole profile, flat.
+
+use actix_web::http::header;
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use frontdesk_kernel::UserId;
+use frontdesk_profile::UpdateError;
+use frontdesk_profile::profile::{Authority, Profile};
+use serde_json::json;
+
+use super::to_the_end;
+use crate::body::Body;
+use crate::config::Services;
+use crate::credential::Caller;
+use crate::dto::change::{ProfileChanges, profile_patch};
+use crate::dto::view::{ProfileBody, PublicProfileBody};
+use crate::entity_tag;
+use crate::error::{ApiError, ApiResult};
+use crate::input::Unknown;
+use crate::openapi::ErrorBody;
+
+fn answer(request: &HttpRequest, profile: &Profile) -> HttpResponse {
+    let tag = entity_tag::of_profile(profile);
+    if request.method().is_safe() && entity_tag::is_current(request, &tag) {
+        return HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish();
+    }
+    HttpResponse::Ok().insert_header((header::ETAG, tag)).json(ProfileBody::of(profile))
+}
+
+/// Maps a failed update; the current copy is shown as this facade shows it.
+fn refused(error: UpdateError) -> ApiError {
+    match error {
+        UpdateError::NotFound => ApiError::unauthorized(),
+        UpdateError::Invalid { field, error } => ApiError::field(field, &error.to_string()),
+        UpdateError::PreconditionFailed(ref current) => {
+            let current = json!(ProfileBody::of(&current.profile));
+            ApiError::from(error).detail("current", current)
+        }
+        other => ApiError::from(other),
+    }
+}
+
+/// The caller's profile.
+#[utoipa::path(get, path = "/api/v1/profile", operation_id = "getProfile", tag = "v1", security(("bearer" = [])),
+    responses((status = 200, body = ProfileBody), (status = 304), (status = 401, body = ErrorBody)))]
+pub(crate) async fn show((request, caller, services): (HttpRequest, Caller, Data<Services>)) -> ApiResult {
+    let profile = services.profiles.profile(caller.user_id()).await?.ok_or_else(ApiError::unauthorized)?;
+    Ok(answer(&request, &profile))
+}
+
+/// Changes the caller's profile; absent fields stay.
+#[utoipa::path(patch, path = "/api/v1/profile", operation_id = "updateProfile", tag = "v1", security(("bearer" = [])),
+    request_body = ProfileChanges,
+    responses((status = 200, body = ProfileBody), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 409, body = ErrorBody), (status = 412, body = ErrorBody), (status = 413, body = ErrorBody),
+        (status = 415, body = ErrorBody)))]
+pub(crate) async fn update(
+    (request, caller, body, services): (HttpRequest, Caller, Body, Data<Services>),
+) -> ApiResult {
+    let user = caller.user_id();
+    let patch = profile_patch(body.object().await?, Unknown::Refuse)?;
+    let precondition = entity_tag::precondition(&request, user);
+    let profiles = services.profiles.clone();
+    let updated = to_the_end(async move {
+        profiles.update(user, Authority::Granted, patch, None, precondition).await.map_err(refused)
+    });
+    Ok(answer(&request, &updated.await?.profile))
+}
+
+/// Somebody's public profile.
+#[utoipa::path(get, path = "/api/v1/profiles/{id}", operation_id = "getPublicProfile", tag = "v1",
+    security(("bearer" = [])), params(("id" = String, Path, description = "User id (UUID)")),
+    responses((status = 200, body = PublicProfileBody), (status = 304), (status = 401, body = ErrorBody),
+        (status = 404, body = ErrorBody)))]
+pub(crate) async fn public(
+    (request, _caller, id, services): (HttpRequest, Caller, Path<String>, Data<Services>),
+) -> ApiResult {
+    let user: UserId = id.parse().map_err(|_| ApiError::not_found())?;
+    let profile = services.profiles.profile(user).await?.filter(|profile| profile.public_profile);
+    let profile = profile.ok_or_else(ApiError::not_found)?;
+    let tag = entity_tag::of_public(&profile);
+    if entity_tag::is_current(&request, &tag) {
+        return Ok(HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish());
+    }
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(PublicProfileBody::of(&profile)))
+}

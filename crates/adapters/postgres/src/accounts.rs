@@ -1,0 +1,148 @@
+//! Accounts and passwords.
+
+use async_trait::async_trait;
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use frontdesk_kernel::idempotency::Completion;
+use frontdesk_kernel::{Unavailable, UserId};
+use frontdesk_profile::account::{Account, SetPassword, decide_password};
+use frontdesk_profile::password::PasswordHash;
+use frontdesk_profile::{AccountStore, CreateError, Login, Registered, StorePasswordError};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, join, join_all};
+use uuid::Uuid;
+
+use crate::errors::{Violation, vanished, violation};
+use crate::idempotency::complete;
+use crate::rows::{ChannelsRow, EventRow, ProfileRow, SettingsRow, UserRow, username_key};
+use crate::schema::{notification_preferences, outbox, profiles, user_settings, users};
+use crate::scoped::{Scope, Scoped};
+
+/// Keeps accounts in Postgres.
+pub struct PgAccountStore {
+    scoped: Scoped,
+}
+
+impl PgAccountStore {
+    pub(crate) const fn new(scoped: Scoped) -> Self {
+        Self { scoped }
+    }
+}
+
+#[async_trait]
+impl AccountStore for PgAccountStore {
+    async fn create(&self, new: &Registered, completion: Option<&Completion>) -> Result<(), CreateError> {
+        let user = Scope::User(new.account.id);
+        let both;
+        let scopes: &[Scope<'_>] = match completion {
+            None => &[user],
+            Some(completion) => {
+                both = [user, Scope::Principal(&completion.claim.scope.principal)];
+                &both
+            }
+        };
+        self.scoped.transaction(scopes, |unit| insert(unit.connection, new, completion).boxed()).await
+    }
+
+    async fn account(&self, user: UserId) -> Result<Option<Account>, Unavailable> {
+        let of_user = users::table.find(user.as_uuid()).select(UserRow::as_select());
+        let read = self.scoped.read(Scope::User(user), |connection| of_user.clone().load(&mut &*connection).boxed());
+        let rows: Vec<UserRow> = read.await?;
+        Ok(rows.into_iter().next().map(Account::from))
+    }
+
+    async fn find_login(&self, username_key: &str) -> Result<Option<Login>, Unavailable> {
+        // The one character that Postgres refuses in a text; no username has it.
+        if username_key.contains('\0') {
+            return Ok(None);
+        }
+        let of_name = profiles::table.filter(profiles::username_key.eq(username_key)).select(profiles::id);
+        let read =
+            self.scoped.read(Scope::Login(username_key), |connection| of_name.clone().load(&mut &*connection).boxed());
+        let ids: Vec<Uuid> = read.await?;
+        let Some(user_id) = ids.into_iter().next().map(UserId::new) else { return Ok(None) };
+        let of_user = users::table.find(user_id.as_uuid()).select(users::password_hash);
+        let read = self.scoped.read(Scope::User(user_id), |connection| of_user.clone().load(&mut &*connection).boxed());
+        let hashes: Vec<Option<String>> = read.await?;
+        Ok(hashes.into_iter().next().map(|hash| Login { user_id, password: hash.map(PasswordHash::new) }))
+    }
+
+    async fn set_password(&self, command: &SetPassword) -> Result<(), StorePasswordError> {
+        let scope = [Scope::User(command.user_id)];
+        self.scoped.transaction(&scope, |unit| set_locked(unit.connection, command).boxed()).await
+    }
+
+    async fn close_claim(&self, user: UserId) -> Result<(), Unavailable> {
+        let open = users::table.find(user.as_uuid()).filter(users::claim_open_until.is_not_null());
+        let close = diesel::update(open).set(users::claim_open_until.eq(None::<chrono::DateTime<chrono::Utc>>));
+        let closed =
+            self.scoped.statement(Scope::User(user), |connection| close.clone().execute(&mut &*connection).boxed());
+        closed.await.map(|_| ())
+    }
+}
+
+async fn insert(
+    connection: &AsyncPgConnection,
+    new: &Registered,
+    completion: Option<&Completion>,
+) -> Result<(), CreateError> {
+    let Registered { account, profile, settings, channels, event } = new;
+    let user = account.id.as_uuid();
+    let profile = (ProfileRow::from(profile), profiles::username_key.eq(username_key(profile)));
+    let settings = (
+        SettingsRow::from(settings),
+        user_settings::user_id.eq(user),
+        user_settings::created_at.eq(account.created_at.as_datetime()),
+    );
+    let channels = (
+        ChannelsRow::from(*channels),
+        notification_preferences::user_id.eq(user),
+        notification_preferences::created_at.eq(account.created_at.as_datetime()),
+        notification_preferences::updated_at.eq(account.created_at.as_datetime()),
+    );
+    // The order of references: a user, then what belongs to one.
+    let inserts: Vec<BoxFuture<'_, QueryResult<usize>>> = vec![
+        diesel::insert_into(users::table).values(UserRow::from(account)).execute(&mut &*connection),
+        diesel::insert_into(profiles::table).values(profile).execute(&mut &*connection),
+        diesel::insert_into(user_settings::table).values(settings).execute(&mut &*connection),
+        diesel::insert_into(notification_preferences::table).values(channels).execute(&mut &*connection),
+        diesel::insert_into(outbox::table).values(EventRow::try_from(event)?).execute(&mut &*connection),
+    ];
+    let completed = async {
+        match completion {
+            None => Ok(true),
+            Some(completion) => complete(connection, completion).await,
+        }
+    };
+    let (inserted, completed) = join(join_all(inserts), completed).await;
+    for inserted in inserted {
+        inserted.map_err(refusal)?;
+    }
+    if completed.map_err(Unavailable::new)? { Ok(()) } else { Err(CreateError::ClaimLost) }
+}
+
+fn refusal(error: diesel::result::Error) -> CreateError {
+    match violation(&error) {
+        Some(Violation::UsernameTaken) => CreateError::UsernameTaken,
+        None => Unavailable::new(error).into(),
+    }
+}
+
+async fn set_locked(connection: &AsyncPgConnection, command: &SetPassword) -> Result<(), StorePasswordError> {
+    let user = command.user_id.as_uuid();
+    // Whoever appends an event of a user holds the lock on the profile: so events of one user are numbered in the
+    // order of their commits.
+    let account = users::table.find(user).select(UserRow::as_select()).for_update().load(&mut &*connection);
+    let profile = profiles::table.find(user).select(profiles::version).for_update().load(&mut &*connection);
+    let (account, profile) = join(account, profile).await;
+    let account: Vec<UserRow> = account.map_err(Unavailable::new)?;
+    let _: Vec<i64> = profile.map_err(Unavailable::new)?;
+    let stored = account.into_iter().next().map(Account::from).ok_or(StorePasswordError::NotFound)?;
+    let (account, event) = decide_password(&stored, command)?;
+    let update = diesel::update(users::table.find(user)).set(UserRow::from(&account)).execute(&mut &*connection);
+    let append = diesel::insert_into(outbox::table).values(EventRow::try_from(&event)?).execute(&mut &*connection);
+    let (updated, appended) = join(update, append).await;
+    let updated = updated.map_err(Unavailable::new)?;
+    appended.map_err(Unavailable::new)?;
+    if updated == 1 { Ok(()) } else { Err(vanished("users").into()) }
+}

@@ -1,0 +1,110 @@
+//! The tables as the stores see them. Kept by hand; a test compares it with `information_schema`.
+
+diesel::table! {
+    app.users (id) {
+        id -> Uuid,
+        password_hash -> Nullable<Text>,
+        claim_open_until -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    app.profiles (id) {
+        id -> Uuid,
+        username -> Nullable<Varchar>,
+        username_key -> Nullable<Varchar>,
+        display_name -> Nullable<Varchar>,
+        first_name -> Nullable<Varchar>,
+        last_name -> Nullable<Varchar>,
+        avatar_url -> Nullable<Text>,
+        avatar_urls -> Nullable<Jsonb>,
+        email -> Nullable<Varchar>,
+        email_verified -> Bool,
+        phone -> Nullable<Varchar>,
+        bio -> Nullable<Text>,
+        company -> Nullable<Varchar>,
+        job_title -> Nullable<Varchar>,
+        location -> Nullable<Varchar>,
+        website -> Nullable<Text>,
+        linkedin_username -> Nullable<Varchar>,
+        github_username -> Nullable<Varchar>,
+        twitter_username -> Nullable<Varchar>,
+        timezone -> Varchar,
+        language -> Varchar,
+        public_profile -> Bool,
+        email_notifications -> Bool,
+        marketing_emails -> Bool,
+        preferences -> Jsonb,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    app.user_settings (id) {
+        id -> Uuid,
+        user_id -> Uuid,
+        theme -> Varchar,
+        compact_mode -> Bool,
+        default_view -> Varchar,
+        items_per_page -> Integer,
+        show_thumbnails -> Bool,
+        auto_expand_folders -> Bool,
+        confirm_delete -> Bool,
+        show_activity -> Bool,
+        allow_analytics -> Bool,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    app.notification_preferences (id) {
+        id -> Uuid,
+        user_id -> Uuid,
+        email_enabled -> Bool,
+        push_enabled -> Bool,
+        sms_enabled -> Bool,
+        crawl_jobs_enabled -> Bool,
+        datasets_enabled -> Bool,
+        billing_enabled -> Bool,
+        security_enabled -> Bool,
+        marketing_enabled -> Bool,
+        product_updates_enabled -> Bool,
+        digest_frequency -> Varchar,
+        quiet_hours_start -> Nullable<Time>,
+        quiet_hours_end -> Nullable<Time>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    app.outbox (seq) {
+        seq -> BigInt,
+        id -> Uuid,
+        user_id -> Uuid,
+        occurred_at -> Timestamptz,
+        body -> Jsonb,
+    }
+}
+
+diesel::table! {
+    app.idempotency_keys (principal, route, key) {
+        principal -> Text,
+        route -> Text,
+        key -> Text,
+        user_id -> Uuid,
+        token -> Uuid,
+        fingerprint -> Bytea,
+        claimed_at -> Timestamptz,
+        status -> Nullable<SmallInt>,
+        body -> Nullable<Bytea>,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(users, profiles, user_settings, notification_preferences);

@@ -1,0 +1,34 @@
+//! The contracts of the ports, kept by Postgres in both ways of putting the user in scope.
+
+use std::sync::Arc;
+
+use frontdesk_postgres::{PgConfig, PgStores, RlsMode};
+use frontdesk_testkit::contract::Stores;
+use frontdesk_testkit::postgres::database;
+
+async fn stores(rls_mode: RlsMode) -> Option<Stores> {
+    let database = database().await?;
+    let config = PgConfig { url: database.url(), pool_size: 6, pools: 2, rls_mode };
+    let PgStores { accounts, profiles, settings, idempotency, outbox, .. } = PgStores::connect(config).await.unwrap();
+    Some(Stores { accounts, profiles, settings, idempotency, outbox, backend: Some(Arc::new(database)) })
+}
+
+mod session {
+    use super::*;
+
+    frontdesk_testkit::account_store_contract!(stores(RlsMode::Session));
+    frontdesk_testkit::idempotency_store_contract!(stores(RlsMode::Session));
+    frontdesk_testkit::outbox_contract!(stores(RlsMode::Session));
+    frontdesk_testkit::profile_store_contract!(stores(RlsMode::Session));
+    frontdesk_testkit::settings_store_contract!(stores(RlsMode::Session));
+}
+
+mod transaction {
+    use super::*;
+
+    frontdesk_testkit::account_store_contract!(stores(RlsMode::Transaction));
+    frontdesk_testkit::idempotency_store_contract!(stores(RlsMode::Transaction));
+    frontdesk_testkit::outbox_contract!(stores(RlsMode::Transaction));
+    frontdesk_testkit::profile_store_contract!(stores(RlsMode::Transaction));
+    frontdesk_testkit::settings_store_contract!(stores(RlsMode::Transaction));
+}

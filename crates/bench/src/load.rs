@@ -1,0 +1,269 @@
+//! The load generator: connections kept alive, requests serialised before the clock starts.
+//!
+//! It shares the cores with what it measures, so it does as little as it can: one write and usually one read for a
+//! request, no allocation, and of the answer only the status and the length.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::histogram::Histogram;
+use crate::{Outcome, response};
+
+/// Digits of the number that makes each request of a kind differ from the last.
+const COUNTER_DIGITS: usize = 20;
+
+/// One request, ready to be sent.
+pub(crate) struct Request {
+    bytes: Vec<u8>,
+    counter_at: Option<usize>,
+}
+
+impl Request {
+    /// A request without a body.
+    pub(crate) fn get(path: &str, token: &str) -> Self {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\r\n");
+        Self { bytes: head.into_bytes(), counter_at: None }
+    }
+
+    /// A request without a body and without a credential.
+    pub(crate) fn anonymous(path: &str) -> Self {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+        Self { bytes: head.into_bytes(), counter_at: None }
+    }
+
+    /// A PATCH that sets one text field to a value it has never had.
+    pub(crate) fn patch(path: &str, token: &str, field: &str) -> Self {
+        let before = format!("{{\"{field}\":\"At the desk, visit ");
+        let after = "\"}";
+        let len = before.len() + COUNTER_DIGITS + after.len();
+        let mut bytes = format!(
+            "PATCH {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\
+             Content-Type: application/json\r\nContent-Length: {len}\r\n\r\n{before}"
+        )
+        .into_bytes();
+        let counter_at = Some(bytes.len());
+        bytes.extend_from_slice(&[b'0'; COUNTER_DIGITS]);
+        bytes.extend_from_slice(after.as_bytes());
+        Self { bytes, counter_at }
+    }
+
+    /// Writes the request, with `counter` in its place, over what `buffer` held.
+    fn render(&self, counter: u64, buffer: &mut Vec<u8>) {
+        buffer.clear();
+        buffer.extend_from_slice(&self.bytes);
+        let digits = self.counter_at.and_then(|at| buffer.get_mut(at..at + COUNTER_DIGITS));
+        let mut rest = counter;
+        for digit in digits.into_iter().flatten().rev() {
+            // `rest % 10` is below 10.
+            *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+            rest /= 10;
+        }
+    }
+}
+
+/// What to send, where and for how long.
+#[derive(Clone)]
+pub(crate) struct Plan {
+    pub(crate) address: SocketAddr,
+    pub(crate) requests: Arc<[Request]>,
+    pub(crate) connections: usize,
+    pub(crate) threads: usize,
+    /// Sent before anything is counted.
+    pub(crate) warm_up: Duration,
+    pub(crate) measure: Duration,
+    /// Differs from call to call, so that a counter never repeats a value of an earlier call.
+    pub(crate) seed: u64,
+}
+
+/// What came back.
+pub(crate) struct Measured {
+    /// Requests answered with 200, for each second.
+    pub(crate) rate: f64,
+    pub(crate) mean_ms: f64,
+    /// What half of the requests did not exceed; `None` where only the mean is known.
+    pub(crate) p50_ms: Option<f64>,
+    pub(crate) p99_ms: Option<f64>,
+}
+
+struct Tally {
+    latencies: Histogram,
+    refused: BTreeMap<u16, (u64, String)>,
+}
+
+impl Tally {
+    fn new() -> Self {
+        Self { latencies: Histogram::new(), refused: BTreeMap::new() }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.latencies.merge(&other.latencies);
+        for (status, (count, body)) in other.refused {
+            self.refused.entry(status).or_insert((0, body)).0 += count;
+        }
+    }
+}
+
+/// Sends the load. Any answer but 200 fails the run: a rate of refusals means nothing.
+pub(crate) fn run(plan: &Plan) -> Outcome<Measured> {
+    let starts = Instant::now();
+    let threads: Vec<_> = (0..plan.threads)
+        .map(|thread| {
+            let plan = plan.clone();
+            std::thread::spawn(move || drive(&plan, thread, starts))
+        })
+        .collect();
+    let mut tally = Tally::new();
+    for thread in threads {
+        tally.merge(thread.join().map_err(|_| "a thread of the load generator panicked")??);
+    }
+    if let Some((status, (count, body))) = tally.refused.first_key_value() {
+        return Err(format!("{count} answers with status {status}, the first: {body}").into());
+    }
+    let answered = u32::try_from(tally.latencies.total())?;
+    Ok(Measured {
+        rate: f64::from(answered) / plan.measure.as_secs_f64(),
+        mean_ms: tally.latencies.mean(),
+        p50_ms: Some(tally.latencies.percentile(50)),
+        p99_ms: Some(tally.latencies.percentile(99)),
+    })
+}
+
+/// Drives this thread's share of the connections.
+fn drive(plan: &Plan, thread: usize, starts: Instant) -> Outcome<Tally> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    runtime.block_on(async {
+        let mine = (thread..plan.connections).step_by(plan.threads);
+        let connections: Vec<_> =
+            mine.map(|connection| tokio::spawn(converse(plan.clone(), connection, starts))).collect();
+        let mut tally = Tally::new();
+        for connection in connections {
+            tally.merge(connection.await??);
+        }
+        Ok(tally)
+    })
+}
+
+/// One connection: a random request, its answer, and so on until the end.
+async fn converse(plan: Plan, connection: usize, starts: Instant) -> Outcome<Tally> {
+    let counted_from = starts + plan.warm_up;
+    let ends = counted_from + plan.measure;
+    let mut stream = TcpStream::connect(plan.address).await?;
+    stream.set_nodelay(true)?;
+    let connection = u64::try_from(connection)?;
+    let mut random = Random::new(plan.seed ^ (connection << 32));
+    // Connections count in ranges of their own.
+    let mut counter = (plan.seed << 40) | (connection << 32);
+    let mut tally = Tally::new();
+    let mut out = Vec::with_capacity(1024);
+    let mut answer = Answer::default();
+    let mut sent = Instant::now();
+    while sent < ends {
+        let request = plan.requests.get(random.below(plan.requests.len())).ok_or("no requests to send")?;
+        counter += 1;
+        request.render(counter, &mut out);
+        stream.write_all(&out).await?;
+        let head = answer.read(&mut stream).await?;
+        let answered = Instant::now();
+        if head.status != 200 {
+            let body = answer.body(&head);
+            tally.refused.entry(head.status).or_insert((0, body)).0 += 1;
+        } else if answered >= counted_from && answered < ends {
+            tally.latencies.record(answered - sent);
+        }
+        answer.filled -= head.len;
+        sent = answered;
+    }
+    Ok(tally)
+}
+
+/// A buffer that holds one answer, reused for the next.
+#[derive(Default)]
+struct Answer {
+    buffer: Vec<u8>,
+    filled: usize,
+}
+
+impl Answer {
+    async fn read(&mut self, stream: &mut TcpStream) -> Outcome<response::Head> {
+        loop {
+            let filled = self.buffer.get(..self.filled).unwrap_or_default();
+            if let Some(head) = response::head(filled)?
+                && head.len <= self.filled
+            {
+                // One request is in flight at a time, so nothing may follow its answer.
+                return if head.len == self.filled { Ok(head) } else { Err("bytes after the answer".into()) };
+            }
+            if self.buffer.len() < self.filled + 4096 {
+                self.buffer.resize(self.filled + 16 * 1024, 0);
+            }
+            let free = self.buffer.get_mut(self.filled..).unwrap_or_default();
+            match stream.read(free).await? {
+                0 => return Err("the server closed a connection under load".into()),
+                read => self.filled += read,
+            }
+        }
+    }
+
+    fn body(&self, head: &response::Head) -> String {
+        String::from_utf8_lossy(self.buffer.get(head.body_at..head.len).unwrap_or_default()).into_owned()
+    }
+}
+
+/// xorshift64*: cheap, and good enough to pick a user.
+struct Random(u64);
+
+impl Random {
+    fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let drawn = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
+        usize::try_from(drawn).unwrap_or_default() % limit.max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_never_repeats_its_value_and_keeps_its_length() {
+        let request = Request::patch("/p", "t", "bio");
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        request.render(9, &mut first);
+        request.render(u64::MAX, &mut second);
+        assert_ne!(first, second);
+        assert_eq!(first.len(), second.len());
+        assert!(first.ends_with(b"visit 00000000000000000009\"}"));
+    }
+
+    #[test]
+    fn the_content_length_is_that_of_the_body() {
+        let mut out = Vec::new();
+        Request::patch("/p", "t", "bio").render(1, &mut out);
+        let text = String::from_utf8(out).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(
+            head.contains(&format!("Content-Length: {}\r\n", body.len())) || head.ends_with(&body.len().to_string())
+        );
+    }
+
+    #[test]
+    fn every_request_is_picked_in_the_long_run() {
+        let mut random = Random::new(7);
+        let mut seen = [false; 100];
+        for _ in 0..10_000 {
+            seen[random.below(100)] = true;
+        }
+        assert!(seen.iter().all(|seen| *seen));
+    }
+}

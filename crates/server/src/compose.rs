@@ -1,0 +1,172 @@
+//! Joins ports and adapters, and runs them.
+
+mod adapters;
+mod running;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use frontdesk_http::{HttpConfig, Services, Storage};
+use frontdesk_kernel::{Clock, Entropy};
+use frontdesk_profile::{Accounts, AccountsPorts, Profiles, UserSettings};
+use tokio::net::TcpSocket;
+
+use crate::config::Config;
+use crate::config::variables::DATABASE_URL;
+use crate::housekeeping::Housekeeping;
+use crate::{OsEntropy, SystemClock};
+pub use adapters::migrate;
+use adapters::{Adapters, cores};
+pub use running::Running;
+
+/// Connections that may wait to be accepted. The system cuts it to its own limit.
+const BACKLOG: u32 = 1_024;
+
+/// What a test puts in the place of the real thing.
+#[derive(Clone, Default)]
+pub struct Overrides {
+    /// The time.
+    pub clock: Option<Arc<dyn Clock>>,
+    /// The randomness.
+    pub entropy: Option<Arc<dyn Entropy>>,
+    /// HTTP workers; one for each core otherwise.
+    pub workers: Option<usize>,
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why the server does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A database URL that only the adapter can tell to be wrong.
+    #[error("{variable} cannot be used: {cause} (for example {variable}={})", DATABASE_URL.example)]
+    DatabaseUrl {
+        /// The variable, as far as can be told.
+        variable: &'static str,
+        /// What is wrong with it.
+        cause: frontdesk_postgres::UrlError,
+    },
+    /// The schema is not up to date, and cannot be brought up to date.
+    #[error("the database cannot be migrated: {0}")]
+    Migrate(#[source] BoxError),
+    /// The database does not answer, or refuses the login.
+    #[error("the database cannot be used: {0}")]
+    Database(#[source] BoxError),
+    /// The key that signs tokens is not to be had.
+    #[error("the key kept in the database cannot be read: {0}; set JWT_SECRET_KEY, or MIGRATION_DATABASE_URL to the owner's login")]
+    KeptKey(#[source] BoxError),
+    /// The key cannot sign.
+    #[error("access tokens cannot be signed: {0}")]
+    Tokens(#[from] frontdesk_auth::WeakSecret),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}{}", hint(.source))]
+    Listen {
+        /// Where.
+        address: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The HTTP server cannot start, or ended by itself.
+    #[error("the HTTP server ended: {0}")]
+    Http(#[source] std::io::Error),
+    /// Signals cannot be listened for.
+    #[error("cannot listen for signals: {0}")]
+    Signals(#[source] std::io::Error),
+}
+
+impl StartError {
+    /// Tells whether the configuration is to blame, and nothing else.
+    pub const fn is_configuration(&self) -> bool {
+        matches!(self, Self::DatabaseUrl { .. })
+    }
+}
+
+fn hint(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => "; another process has this port: stop it, or set PORT (0 picks a free one)",
+        std::io::ErrorKind::PermissionDenied => "; ports below 1024 are for root: set PORT",
+        std::io::ErrorKind::AddrNotAvailable => "; this machine has no such address: set HOST",
+        _ => "",
+    }
+}
+
+/// Composes the application and listens. Everything is in place when this returns: migrations, pools, the socket.
+pub async fn start(config: &Config, overrides: Overrides) -> Result<Running, StartError> {
+    crate::install_crypto();
+    let clock = overrides.clock.unwrap_or_else(|| Arc::new(SystemClock));
+    let entropy = overrides.entropy.unwrap_or_else(|| Arc::new(OsEntropy));
+    let workers = overrides.workers.unwrap_or_else(cores);
+    let adapters = Adapters::choose(config, entropy.as_ref(), workers).await?;
+    let ready = Arc::clone(&adapters.ready);
+    let housekeeping = Housekeeping {
+        idempotency: Arc::clone(&adapters.idempotency),
+        outbox: Arc::clone(&adapters.outbox),
+        clock: Arc::clone(&clock),
+    };
+    let listener = listen(&config.host, config.port)
+        .await
+        .map_err(|source| StartError::Listen { address: format!("{}:{}", config.host, config.port), source })?;
+    let address = listener.local_addr().map_err(StartError::Http)?;
+    let http = http(config, workers, adapters.fingerprint_key);
+    let services = services(config, adapters, clock, entropy);
+    let server = frontdesk_http::serve(listener, services, http).map_err(StartError::Http)?;
+    Ok(Running::new(address, server, tokio::spawn(housekeeping.run()), ready))
+}
+
+fn services(config: &Config, adapters: Adapters, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Services {
+    let Adapters { accounts, profiles, settings, idempotency, limiter, hasher, signer, ready, .. } = adapters;
+    let ports = AccountsPorts {
+        accounts,
+        profiles: Arc::clone(&profiles),
+        hasher,
+        signer,
+        limiter: Arc::clone(&limiter),
+        clock: Arc::clone(&clock),
+        entropy: Arc::clone(&entropy),
+    };
+    let has_limits = config.requests_per_minute > 0;
+    Services {
+        accounts: Accounts::new(ports, config.users_auth, config.claim_window, has_limits),
+        profiles: Profiles::new(profiles, Arc::clone(&clock), Arc::clone(&entropy)),
+        settings: UserSettings::new(settings, Arc::clone(&clock)),
+        idempotency,
+        limiter,
+        readiness: ready,
+        clock,
+        entropy,
+    }
+}
+
+fn http(config: &Config, workers: usize, fingerprint_key: [u8; 32]) -> HttpConfig {
+    HttpConfig {
+        version: crate::VERSION,
+        storage: if config.database.is_some() { Storage::Postgres } else { Storage::Memory },
+        cors: config.cors.clone(),
+        trusted_proxies: config.trusted_proxies.clone(),
+        requests_per_minute: config.requests_per_minute,
+        users_auth: config.users_auth,
+        workers,
+        fingerprint_key,
+    }
+}
+
+/// Binds, with a longer line than the standard library's 128: a burst of connections must not be refused.
+async fn listen(host: &str, port: u16) -> std::io::Result<std::net::TcpListener> {
+    let mut refusal = None;
+    for address in tokio::net::lookup_host((host, port)).await? {
+        match bind(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => refusal = Some(error),
+        }
+    }
+    Err(refusal.unwrap_or_else(|| std::io::ErrorKind::AddrNotAvailable.into()))
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A restart must not wait for the last connections of the process before it (TIME_WAIT).
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
+}

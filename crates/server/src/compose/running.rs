@@ -1,0 +1,63 @@
+//! A server that runs.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use tokio::task::JoinHandle;
+
+use super::StartError;
+use crate::readiness::Ready;
+
+/// How long requests in flight may take to finish. With the grace before and what is left to write after, the
+/// process ends within 10 s.
+const FINISH: Duration = Duration::from_secs(8);
+
+/// A server that runs until it is stopped, or dropped.
+pub struct Running {
+    address: SocketAddr,
+    handle: ServerHandle,
+    server: JoinHandle<std::io::Result<()>>,
+    housekeeping: JoinHandle<()>,
+    ready: Arc<Ready>,
+}
+
+impl Running {
+    pub(super) fn new(address: SocketAddr, server: Server, housekeeping: JoinHandle<()>, ready: Arc<Ready>) -> Self {
+        Self { address, handle: server.handle(), server: tokio::spawn(server), housekeeping, ready }
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until the server ends without having been asked to.
+    pub(crate) async fn ended(&mut self) -> Result<(), StartError> {
+        match (&mut self.server).await {
+            Ok(ended) => ended.map_err(StartError::Http),
+            Err(error) => Err(StartError::Http(std::io::Error::other(error))),
+        }
+    }
+
+    /// Says "not ready" from now on, and goes on serving.
+    pub fn drain(&self) {
+        self.ready.drain();
+    }
+
+    /// Stops accepting, lets requests in flight finish, and tells whether all did in time.
+    pub async fn stop(self) -> bool {
+        self.drain();
+        self.housekeeping.abort();
+        tokio::time::timeout(FINISH, self.handle.stop(true)).await.is_ok()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.housekeeping.abort();
+        // Sends the word; the future that is dropped would only wait for its effect.
+        drop(self.handle.stop(false));
+    }
+}

@@ -1,0 +1,8 @@
+//! The server as its operators meet it: started, asked, stopped.
+
+#[cfg(test)]
+mod env_example;
+#[cfg(test)]
+mod process;
+#[cfg(test)]
+mod running;

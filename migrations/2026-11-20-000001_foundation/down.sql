@@ -1,0 +1,3 @@
+DROP TABLE system.server_secrets;
+
+REVOKE USAGE ON SCHEMA app FROM frontdesk_app, frontdesk_worker;

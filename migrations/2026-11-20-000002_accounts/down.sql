@@ -1,0 +1,4 @@
+DROP TABLE app.notification_preferences;
+DROP TABLE app.user_settings;
+DROP TABLE app.profiles;
+DROP TABLE app.users;
