@@ -257,6 +257,49 @@ mod tests {
         );
     }
 
+    /// Answers every request on every connection with `answer`, until the test process ends.
+    fn serve(answer: &'static [u8]) -> SocketAddr {
+        use std::io::{Read as _, Write as _};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                std::thread::spawn(move || {
+                    let mut request = [0; 1024];
+                    while stream.read(&mut request).is_ok_and(|read| read > 0) {
+                        stream.write_all(answer).unwrap();
+                    }
+                });
+            }
+        });
+        address
+    }
+
+    fn plan(address: SocketAddr) -> Plan {
+        let (warm_up, measure) = (Duration::ZERO, Duration::from_millis(100));
+        Plan {
+            address,
+            requests: [Request::anonymous("/")].into(),
+            connections: 4,
+            threads: 2,
+            warm_up,
+            measure,
+            seed: 1,
+        }
+    }
+
+    #[test]
+    fn answers_are_counted() {
+        let measured = run(&plan(serve(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"))).unwrap();
+        assert!(measured.rate > 0.0 && measured.p99_ms >= measured.p50_ms);
+    }
+
+    #[test]
+    fn a_refusal_fails_the_run() {
+        let failure = run(&plan(serve(b"HTTP/1.1 503 X\r\nContent-Length: 4\r\n\r\nbusy"))).err().unwrap();
+        assert!(failure.to_string().ends_with("with status 503, the first: busy"), "{failure}");
+    }
+
     #[test]
     fn every_request_is_picked_in_the_long_run() {
         let mut random = Random::new(7);

@@ -28,7 +28,8 @@ impl Server {
         let port = free_port()?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let mut command = Command::new(program);
-        command.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        // Elsewhere than the caller, whose `.env` is none of a measurement.
+        command.current_dir("/").env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         with_port(&mut command, port);
         let started = Instant::now();
         let child = command.spawn().map_err(|error| format!("{} does not start: {error}", program.display()))?;

@@ -84,9 +84,9 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
         Some(program) => program.clone(),
         None => std::env::current_exe()?.with_file_name("frontdesk"),
     };
-    if !program.exists() {
-        return Err(format!("{} is not there: cargo build --release -p frontdesk", program.display()).into());
-    }
+    let program = program
+        .canonicalize()
+        .map_err(|error| format!("{}: {error}; cargo build --release -p frontdesk", program.display()))?;
     let mut figures = Figures::default();
     let cluster = Cluster::find(options.bench_database_url.as_ref().or(options.database_url.as_ref()))?;
     let postgres = match &cluster {

@@ -53,7 +53,9 @@ pub enum StartError {
     #[error("the database cannot be used: {0}")]
     Database(#[source] BoxError),
     /// The key that signs tokens is not to be had.
-    #[error("the key kept in the database cannot be read: {0}; set JWT_SECRET_KEY, or MIGRATION_DATABASE_URL to the owner's login")]
+    #[error(
+        "the key kept in the database cannot be read: {0}; set JWT_SECRET_KEY, or MIGRATION_DATABASE_URL to the owner's login"
+    )]
     KeptKey(#[source] BoxError),
     /// The key cannot sign.
     #[error("access tokens cannot be signed: {0}")]

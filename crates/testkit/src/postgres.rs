@@ -59,7 +59,11 @@ async fn make(how: fn(&Server, &str) -> Result<(), String>) -> Option<TestDataba
         let name = next_name();
         how(server, &name).map(|()| TestDatabase { name, server }).map_err(|error| unusable(&error)).ok()
     });
-    made.await.ok().flatten()
+    match made.await {
+        Ok(database) => database,
+        // A run that demands Postgres fails by this panic: it must reach the test.
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+    }
 }
 
 /// Names carry the process, so that the databases of a dead one are known for what they are.

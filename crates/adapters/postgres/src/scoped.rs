@@ -246,3 +246,6 @@ async fn in_transaction<'env, T, E>(
         (Err(error), _) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -422,7 +422,10 @@ impl Accounts {
         address: IpAddr,
     ) -> Result<(), PasswordChangeError> {
         let Some(current) = current else {
-            let is_fresh = signed_in.is_some_and(|at| self.ports.clock.now().since(at) <= FRESH_SIGN_IN);
+            // In whole seconds, as tokens tell the time.
+            let now = self.ports.clock.now().unix_seconds();
+            let is_fresh = signed_in
+                .is_some_and(|at| now.saturating_sub(at.unix_seconds()).unsigned_abs() <= FRESH_SIGN_IN.as_secs());
             return if is_fresh { Ok(()) } else { Err(PasswordChangeError::ReauthenticationRequired) };
         };
         let attempt = self.attempt(&user.to_string(), address).await?;

@@ -2,7 +2,7 @@
 //!
 //! Only what differs from the defaults is stored; a new preference is a change to this file alone.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Number, Value, json};
 
 use crate::{DefaultScenario, FieldError, FieldText, Voice};
 
@@ -147,8 +147,7 @@ fn call_history(value: Value) -> Result<Value, PathError> {
     free("call_history", Value::Object(history))
 }
 
-/// Free JSON: no control characters but line feed and tab, in keys and text alike. Minus zero becomes zero, which is
-/// what Postgres makes of it, so that both stores give back the same.
+/// Free JSON: no control characters but line feed and tab, in keys and text alike.
 fn free(path: &str, value: Value) -> Result<Value, PathError> {
     match value {
         Value::String(text) => {
@@ -166,8 +165,22 @@ fn free(path: &str, value: Value) -> Result<Value, PathError> {
             });
             checked.collect::<Result<_, _>>().map(Value::Object)
         }
-        Value::Number(number) if number.as_f64() == Some(0.0) && !number.is_u64() => Ok(json!(0.0)),
+        Value::Number(number) => Ok(Value::Number(one_spelling(number))),
         other => Ok(other),
+    }
+}
+
+/// The number as Postgres gives it back, so that all stores give back the same and a repeated change changes nothing:
+/// minus zero becomes zero, and what is written with an exponent (from 1e16) becomes an integer where it fits into one.
+fn one_spelling(number: Number) -> Number {
+    match number.as_f64() {
+        Some(float) if number.is_f64() && float == 0.0 => Number::from_f64(0.0).unwrap_or(number),
+        Some(float) if number.is_f64() && float.abs() >= 1e16 => {
+            let digits = float.to_string();
+            let integer = digits.parse::<u64>().map(Number::from);
+            integer.or_else(|_| digits.parse::<i64>().map(Number::from)).unwrap_or(number)
+        }
+        _ => number,
     }
 }
 
@@ -248,6 +261,22 @@ mod tests {
         assert_eq!(refusal(json!({ "a": { "b": ["\u{0}"] } })).0, "a.b");
         assert_eq!(refusal(json!({ "a": { "b\u{0}": 1 } })).0, "a");
         assert!(PreferencesPatch::parse(object(json!({ "a": "two\nlines" }))).is_ok());
+    }
+
+    #[test]
+    fn a_number_has_one_spelling() {
+        let shown = after(&[json!({ "x": [-0.0, 1e15, 1e16, -1.5e17, 1.8e19, 1e20, 0, 0.5] })]);
+        let expected = [
+            json!(0.0),
+            json!(1e15),
+            json!(10_000_000_000_000_000_u64),
+            json!(-150_000_000_000_000_000_i64),
+            json!(18_000_000_000_000_000_000_u64),
+            json!(1e20),
+            json!(0),
+            json!(0.5),
+        ];
+        assert_eq!(shown["x"], Value::from(expected.to_vec()));
     }
 
     #[test]

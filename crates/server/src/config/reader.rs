@@ -57,11 +57,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The value of a variable; nothing where it is absent or wrong.
-    pub(super) fn get<T>(
-        &mut self,
-        variable: &Variable,
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Option<T> {
+    pub(super) fn get<T>(&mut self, variable: &Variable, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let text = self.raw(variable)?;
         match parse(text) {
             Ok(value) => Some(value),

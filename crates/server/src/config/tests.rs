@@ -84,7 +84,10 @@ fn every_mistake_is_told_at_once_with_an_example() {
 
 #[test]
 fn a_secret_of_31_bytes_is_too_short_and_one_of_32_is_not() {
-    refused([("JWT_SECRET_KEY", "0123456789abcdef0123456789abcde")], "JWT_SECRET_KEY is 31 bytes long: at least 32 are needed");
+    refused(
+        [("JWT_SECRET_KEY", "0123456789abcdef0123456789abcde")],
+        "JWT_SECRET_KEY is 31 bytes long: at least 32 are needed",
+    );
     assert!(Config::of([("JWT_SECRET_KEY", SECRET)]).unwrap().tokens.secret.is_some());
 }
 

@@ -156,7 +156,11 @@ async fn mobile_app<W: Write>(client: &mut Client<'_, W>, token: &str) -> io::Re
     let body = json!({ "display_name": "John Smith", "preferences": preferences });
     if let Some(answer) = client.ask(Ask::new(Method::POST, PATH).body(body).token(token).mobile(), 200).await? {
         client.expect("success is true", answer.value("/success"), &json!(true))?;
-        client.expect("the message is the known one", answer.value("/message"), &json!("Profile updated successfully"))?;
+        client.expect(
+            "the message is the known one",
+            answer.value("/message"),
+            &json!("Profile updated successfully"),
+        )?;
         mobile_profile(client, &answer, "updated_at")?;
     }
     if let Some(answer) = client.ask(Ask::get(PATH).token(token).mobile(), 200).await? {

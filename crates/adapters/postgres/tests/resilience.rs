@@ -1,0 +1,184 @@
+//! What happens when requests are dropped, when the database goes away, and when it comes back.
+
+mod common;
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use common::{given, owner, stores};
+use frontdesk_kernel::Unavailable;
+use frontdesk_postgres::{ConnectError, PgConfig, PgStores, RlsMode};
+use frontdesk_profile::{AccountStore, FieldText, ProfileStore, SettingsStore};
+use frontdesk_testkit::builders::{change, display_name, registered};
+use frontdesk_testkit::postgres::database;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// Polls a future a number of times and drops it where it is then.
+async fn cut_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    let mut left = polls;
+    std::future::poll_fn(move |context| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        future.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_read_dropped_half_way_never_leaves_its_user_on_the_connection() {
+    let Some(database) = database().await else { return };
+    let stores = stores(&database.url(), 1).await;
+    let (ada, _) = given(&stores, "ada").await;
+    let (bob, _) = given(&stores, "bob").await;
+    for polls in (0..12).cycle().take(60) {
+        cut_after(polls, stores.profiles.profile(ada)).await;
+        let found = stores.profiles.profile(bob).await.unwrap().unwrap();
+        assert_eq!((found.id, found.username.as_ref().unwrap().as_str()), (bob, "bob"), "{polls} polls");
+        cut_after(polls, stores.settings.settings(bob)).await;
+        assert_eq!(stores.accounts.account(ada).await.unwrap().unwrap().id, ada, "{polls} polls");
+    }
+}
+
+#[tokio::test]
+async fn a_write_dropped_half_way_is_done_whole_or_not_at_all_and_holds_up_nobody() {
+    let Some(database) = database().await else { return };
+    let stores = stores(&database.url(), 1).await;
+    let (ada, _) = given(&stores, "ada").await;
+    for polls in (0..16).cycle().take(48) {
+        let before = stores.profiles.profile(ada).await.unwrap().unwrap();
+        let command = change(ada, display_name(&format!("after {polls} polls, version {}", before.version)));
+        cut_after(polls, stores.profiles.update(&command)).await;
+        let after = stores.profiles.profile(ada).await.unwrap().unwrap();
+        let is_same = after == before;
+        assert!(is_same || after.version == before.version + 1, "{polls} polls: {after:?}");
+        let other = registered(&format!("user{polls}-{}", after.version));
+        cut_after(polls, stores.accounts.create(&other, None)).await;
+        let account = stores.accounts.account(other.account.id).await.unwrap();
+        let profile = stores.profiles.view(other.account.id).await.unwrap();
+        assert_eq!(account.is_some(), profile.is_some(), "{polls} polls");
+    }
+}
+
+#[tokio::test]
+async fn everything_is_there_after_a_restart_of_the_service() {
+    let Some(database) = database().await else { return };
+    let first = stores(&database.url(), 2).await;
+    let (ada, _) = given(&first, "ada").await;
+    first.profiles.update(&change(ada, display_name("Ada"))).await.unwrap();
+    let before = first.profiles.view(ada).await.unwrap();
+    drop(first);
+    let second = stores(&database.url(), 2).await;
+    assert_eq!(second.profiles.view(ada).await.unwrap(), before);
+    assert!(second.accounts.find_login("ada").await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn connections_that_the_server_closed_are_not_noticed_by_readers() {
+    let Some(database) = database().await else { return };
+    let stores = stores(&database.url(), 3).await;
+    let (ada, _) = given(&stores, "ada").await;
+    let admin = owner(&database.url()).await;
+    for _ in 0..5 {
+        let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        admin.batch_execute(kill).await.unwrap();
+        assert!(stores.profiles.profile(ada).await.unwrap().is_some());
+    }
+}
+
+/// How the line between the service and the database is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    Up,
+    /// Connections are refused, and open ones reset.
+    Down,
+    /// Nothing arrives any more, and nobody is told.
+    Silent,
+}
+
+/// A line to the database that can be cut. Gives the URL over it.
+async fn line_to(url: &str) -> (String, watch::Sender<Line>) {
+    let (head, rest) = url.split_once('@').unwrap();
+    let (upstream, path) = rest.split_once('/').unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxied = format!("{head}@{}/{path}", listener.local_addr().unwrap());
+    let (switch, state) = watch::channel(Line::Up);
+    let upstream: Arc<str> = upstream.into();
+    tokio::spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            tokio::spawn(carry(near, Arc::clone(&upstream), state.clone()));
+        }
+    });
+    (proxied, switch)
+}
+
+async fn carry(mut near: TcpStream, upstream: Arc<str>, mut state: watch::Receiver<Line>) {
+    if *state.borrow() == Line::Down {
+        return;
+    }
+    let mut far = TcpStream::connect(&*upstream).await.unwrap();
+    if *state.borrow() == Line::Up {
+        tokio::select! {
+            _ = copy_bidirectional(&mut near, &mut far) => return,
+            _ = state.wait_for(|line| *line != Line::Up) => {}
+        }
+    }
+    // Silent until the line is cut for good or mended: what was under way is lost either way.
+    let _ = state.wait_for(|line| *line != Line::Silent).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_database_is_away_every_call_ends_in_time_and_the_first_success_follows_its_return() {
+    let Some(database) = database().await else { return };
+    for cut in [Line::Down, Line::Silent] {
+        let (url, line) = line_to(&database.url()).await;
+        let stores = stores(&url, 4).await;
+        let (ada, _) = given(&stores, &format!("ada-{cut:?}")).await;
+        line.send(cut).unwrap();
+        for _ in 0..3 {
+            let started = Instant::now();
+            let refused: Result<_, Unavailable> = stores.profiles.profile(ada).await;
+            assert!(refused.is_err() && started.elapsed() < Duration::from_millis(2_500), "{:?}", started.elapsed());
+        }
+        let started = Instant::now();
+        assert!(stores.profiles.update(&change(ada, display_name("x"))).await.is_err());
+        assert!(started.elapsed() < Duration::from_millis(2_500), "{:?}", started.elapsed());
+        let started = Instant::now();
+        assert!(stores.ping().await.is_err() && started.elapsed() < Duration::from_millis(1_600));
+        line.send(Line::Up).unwrap();
+        let returned = Instant::now();
+        while stores.profiles.profile(ada).await.is_err() {
+            assert!(returned.elapsed() < Duration::from_secs(2), "no success 2 s after the return");
+        }
+        stores.ping().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn without_a_database_the_start_fails_soon_and_says_why() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    for (address, hint) in
+        [("127.0.0.1:1".to_owned(), "refused"), (silent.local_addr().unwrap().to_string(), "in time")]
+    {
+        let url = format!("postgres://ada:hunter2@{address}/x?sslmode=disable");
+        let config = PgConfig { url, pool_size: 1, pools: 1, rls_mode: RlsMode::Session };
+        let started = Instant::now();
+        let error = PgStores::connect(config).await.err().unwrap().to_string();
+        assert!(started.elapsed() < Duration::from_secs(3));
+        assert!(error.contains(hint) && !error.contains("hunter2"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_schema_the_start_says_what_to_run() {
+    let Some(database) = frontdesk_testkit::postgres::empty_database().await else { return };
+    let config = PgConfig { url: database.url(), pool_size: 1, pools: 1, rls_mode: RlsMode::Session };
+    let error = PgStores::connect(config).await.err().unwrap();
+    assert!(matches!(error, ConnectError::NotMigrated), "{error}");
+}

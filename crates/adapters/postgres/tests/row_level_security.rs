@@ -1,0 +1,207 @@
+//! What the runtime roles can and cannot reach, asked in SQL: these hold whatever the stores do.
+
+mod common;
+
+use common::{acting_as, ask, code, given, owner, stores, touched};
+use frontdesk_kernel::UserId;
+use frontdesk_testkit::postgres::{TestDatabase, database};
+use tokio_postgres::Client;
+
+/// Every table of `app`, with the column that says whose a row is.
+const TABLES: [(&str, &str); 6] = [
+    ("users", "id"),
+    ("profiles", "id"),
+    ("user_settings", "user_id"),
+    ("notification_preferences", "user_id"),
+    ("outbox", "user_id"),
+    ("idempotency_keys", "user_id"),
+];
+
+struct Two {
+    database: TestDatabase,
+    ada: UserId,
+    bob: UserId,
+    ada_principal: String,
+}
+
+async fn two_users() -> Option<Two> {
+    let database = database().await?;
+    let stores = stores(&database.url(), 2).await;
+    let (ada, ada_principal) = given(&stores, "ada").await;
+    let (bob, _) = given(&stores, "bob").await;
+    Some(Two { database, ada, bob, ada_principal })
+}
+
+impl Two {
+    async fn app(&self) -> Client {
+        acting_as(&self.database.url(), "frontdesk_app").await
+    }
+
+    async fn app_for_ada(&self) -> Client {
+        let client = self.app().await;
+        let scope = format!("SET app.user_id = '{}'; SET app.principal = '{}'", self.ada, self.ada_principal);
+        client.batch_execute(&scope).await.unwrap();
+        client
+    }
+}
+
+/// Refused, or done to nothing.
+fn is_harmless(done: &Result<u64, tokio_postgres::Error>) -> bool {
+    match done {
+        Ok(touched) => *touched == 0,
+        Err(error) => code(error) == "42501",
+    }
+}
+
+#[tokio::test]
+async fn every_table_of_user_data_is_in_the_list() {
+    let Some(two) = two_users().await else { return };
+    let client = owner(&two.database.url()).await;
+    let found = ask(&client, "SELECT tablename FROM pg_tables WHERE schemaname = 'app' ORDER BY 1").await.unwrap();
+    let mut listed: Vec<_> = TABLES.iter().map(|(table, _)| vec![(*table).to_owned()]).collect();
+    listed.sort();
+    assert_eq!(found, listed);
+    for (table, _) in TABLES {
+        assert_eq!(ask(&client, &format!("SELECT count(*) FROM app.{table}")).await.unwrap(), [["2"]], "{table}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_user_in_scope_every_table_is_empty_and_nothing_fails() {
+    let Some(two) = two_users().await else { return };
+    for scope in ["", "SET app.user_id = ''; SET app.principal = ''; SET app.login_name = ''; SET app.job = ''"] {
+        let client = two.app().await;
+        client.batch_execute(scope).await.unwrap();
+        for (table, owner_column) in TABLES.into_iter().filter(|(table, _)| *table != "outbox") {
+            let rows = ask(&client, &format!("SELECT count(*) FROM app.{table}")).await.unwrap();
+            assert_eq!(rows, [["0"]], "{table} after {scope:?}");
+            let update = format!("UPDATE app.{table} SET {owner_column} = {owner_column}");
+            assert_eq!(touched(&client, &update).await.unwrap(), 0, "{table} after {scope:?}");
+        }
+        assert_eq!(touched(&client, "DELETE FROM app.idempotency_keys").await.unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_scope_is_an_error_and_shows_nothing() {
+    let Some(two) = two_users().await else { return };
+    let client = two.app().await;
+    client.batch_execute("SET app.user_id = 'x'' OR true --'").await.unwrap();
+    assert_eq!(code(&ask(&client, "SELECT * FROM app.users").await.unwrap_err()), "22P02");
+}
+
+#[tokio::test]
+async fn a_user_sees_their_own_rows_and_nobody_elses() {
+    let Some(two) = two_users().await else { return };
+    let client = two.app_for_ada().await;
+    for (table, owner_column) in TABLES.into_iter().filter(|(table, _)| *table != "outbox") {
+        for locking in ["", "FOR UPDATE"] {
+            let rows = ask(&client, &format!("SELECT {owner_column} FROM app.{table} {locking}")).await.unwrap();
+            assert_eq!(rows, [[two.ada.to_string()]], "{table} {locking}");
+        }
+    }
+    assert_eq!(code(&ask(&client, "SELECT * FROM app.outbox").await.unwrap_err()), "42501");
+}
+
+#[tokio::test]
+async fn a_user_cannot_change_or_remove_anothers_rows() {
+    let Some(two) = two_users().await else { return };
+    let client = two.app_for_ada().await;
+    for (table, owner_column) in TABLES {
+        for command in [
+            format!("UPDATE app.{table} SET {owner_column} = {owner_column} WHERE {owner_column} = '{}'", two.bob),
+            format!("DELETE FROM app.{table} WHERE {owner_column} = '{}'", two.bob),
+        ] {
+            let done = touched(&client, &command).await;
+            assert!(is_harmless(&done), "{command}: {done:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_user_cannot_give_a_row_to_another_or_make_one_for_another() {
+    let Some(two) = two_users().await else { return };
+    let client = two.app_for_ada().await;
+    let bob = two.bob;
+    let new = "0190f5fe-7c00-7a00-8000-00000000000a";
+    for command in [
+        format!("UPDATE app.users SET id = '{new}'"),
+        format!("UPDATE app.profiles SET id = '{bob}'"),
+        format!("UPDATE app.user_settings SET user_id = '{bob}'"),
+        format!("UPDATE app.notification_preferences SET user_id = '{bob}'"),
+        format!("UPDATE app.idempotency_keys SET principal = 'user:{bob}'"),
+        format!("INSERT INTO app.users (id, created_at) VALUES ('{new}', now())"),
+        format!("INSERT INTO app.users (id, created_at) VALUES ('{new}', now()) ON CONFLICT DO NOTHING"),
+        format!("INSERT INTO app.profiles (id, created_at, updated_at) VALUES ('{bob}', now(), now())"),
+        format!("INSERT INTO app.user_settings (user_id, updated_at) VALUES ('{bob}', now())"),
+        format!("INSERT INTO app.notification_preferences (user_id) VALUES ('{bob}')"),
+        format!("INSERT INTO app.outbox (id, user_id, occurred_at, body) VALUES ('{new}', '{bob}', now(), '{{}}')"),
+        format!(
+            "INSERT INTO app.idempotency_keys (principal, route, key, user_id, token, fingerprint, claimed_at) \
+             VALUES ('user:{bob}', 'r', 'k', '{bob}', '{new}', decode(repeat('00', 32), 'hex'), now())"
+        ),
+        format!(
+            "MERGE INTO app.users USING (SELECT '{new}'::uuid AS id) AS new ON users.id = new.id \
+             WHEN NOT MATCHED THEN INSERT (id, created_at) VALUES (new.id, now())"
+        ),
+    ] {
+        let error = touched(&client, &command).await.expect_err(&command);
+        assert_eq!(code(&error), "42501", "{command}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_name_shows_one_profile_and_nothing_else() {
+    let Some(two) = two_users().await else { return };
+    let client = two.app().await;
+    client.batch_execute("SET app.login_name = 'bob'").await.unwrap();
+    assert_eq!(ask(&client, "SELECT id FROM app.profiles").await.unwrap(), [[two.bob.to_string()]]);
+    assert_eq!(touched(&client, "UPDATE app.profiles SET bio = 'x'").await.unwrap(), 0);
+    for table in ["users", "user_settings", "notification_preferences", "idempotency_keys"] {
+        assert_eq!(ask(&client, &format!("SELECT * FROM app.{table}")).await.unwrap().len(), 0, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn the_role_of_the_service_can_do_nothing_but_use_its_tables() {
+    let Some(two) = two_users().await else { return };
+    let client = two.app_for_ada().await;
+    for command in [
+        "TRUNCATE app.users",
+        "CREATE TABLE app.x ()",
+        "CREATE TABLE public.x ()",
+        "CREATE SCHEMA x",
+        "CREATE ROLE x",
+        "ALTER TABLE app.users ADD COLUMN x int",
+        "ALTER TABLE app.users DISABLE ROW LEVEL SECURITY",
+        "ALTER TABLE app.users NO FORCE ROW LEVEL SECURITY",
+        "DROP TABLE app.users",
+        "DROP POLICY users_select ON app.users",
+        "CREATE POLICY x ON app.users USING (true)",
+        "SELECT * FROM system.server_secrets",
+        "SELECT * FROM system.__diesel_schema_migrations",
+        "COPY app.users TO PROGRAM 'cat'",
+        "SET row_security = off; SELECT * FROM app.users",
+        "ALTER ROLE frontdesk_app SUPERUSER",
+    ] {
+        let error = touched(&client, command).await.expect_err(command);
+        assert!(["42501", "42704"].contains(&code(&error)), "{command}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_sees_the_rows_of_its_job_and_only_while_it_says_so() {
+    let Some(two) = two_users().await else { return };
+    let client = acting_as(&two.database.url(), "frontdesk_worker").await;
+    let count = async |table: &str| ask(&client, &format!("SELECT count(*) FROM app.{table}")).await;
+    assert_eq!(count("outbox").await.unwrap(), [["0"]]);
+    client.batch_execute("SET app.job = 'outbox'").await.unwrap();
+    assert_eq!(count("outbox").await.unwrap(), [["2"]]);
+    assert_eq!(count("idempotency_keys").await.unwrap(), [["0"]]);
+    for table in ["users", "profiles", "user_settings", "notification_preferences"] {
+        assert_eq!(code(&count(table).await.unwrap_err()), "42501", "{table}");
+    }
+    for command in ["UPDATE app.outbox SET body = '{}'", "SELECT * FROM system.server_secrets"] {
+        assert_eq!(code(&touched(&client, command).await.unwrap_err()), "42501", "{command}");
+    }
+}

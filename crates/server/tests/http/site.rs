@@ -1,0 +1,186 @@
+//! A running server and a client of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use frontdesk::compose::{Overrides, Running, start};
+use frontdesk::config::{Config, Variables};
+use frontdesk_testkit::builders::{TestClock, noon};
+use frontdesk_testkit::postgres::{TestDatabase, database};
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::{Value, json};
+
+pub(crate) const PASSWORD: &str = "Str0ngPassw0rd!";
+
+/// Where a test keeps its data.
+pub(crate) enum Store {
+    Memory,
+    Postgres(TestDatabase),
+}
+
+impl Store {
+    pub(crate) fn memory() -> Self {
+        Self::Memory
+    }
+
+    pub(crate) async fn postgres() -> Option<Self> {
+        database().await.map(Self::Postgres)
+    }
+
+    /// Starts a server on the defaults, without limits.
+    pub(crate) async fn open(&self) -> Site {
+        self.open_with(&[]).await
+    }
+
+    /// Starts a server with variables of the test's own.
+    pub(crate) async fn open_with(&self, variables: &[(&str, &str)]) -> Site {
+        let mut all = Variables::from([
+            ("PORT".to_owned(), "0".to_owned()),
+            ("RATE_LIMIT_PER_MINUTE".to_owned(), "0".to_owned()),
+            ("JWT_SECRET_KEY".to_owned(), "0123456789abcdef0123456789abcdef".to_owned()),
+        ]);
+        if let Self::Postgres(database) = self {
+            all.insert("DATABASE_URL".to_owned(), database.url());
+            all.insert("DATABASE_POOL_SIZE".to_owned(), "4".to_owned());
+        }
+        all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let clock = Arc::new(TestClock::default());
+        clock.set(noon());
+        let overrides = Overrides { clock: Some(clock.clone()), entropy: None, workers: Some(2) };
+        let config = Config::read(&all).unwrap_or_else(|problems| panic!("{problems}"));
+        let running = start(&config, overrides).await.unwrap_or_else(|error| panic!("{error}"));
+        let client = Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+        Site { base: format!("http://{}", running.address()), client, clock, _running: running }
+    }
+}
+
+/// A running server.
+pub(crate) struct Site {
+    pub(crate) base: String,
+    pub(crate) clock: Arc<TestClock>,
+    client: Client,
+    _running: Running,
+}
+
+/// An answer, read whole.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+    /// `null` where the body is no JSON.
+    pub(crate) json: Value,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn etag(&self) -> String {
+        self.header("etag").unwrap_or_else(|| panic!("no ETag: {self:?}")).to_owned()
+    }
+
+    /// The stable code of an error.
+    pub(crate) fn code(&self) -> &str {
+        self.json["error"]["code"].as_str().unwrap_or_default()
+    }
+
+    /// Status and code in one, for assertions that read well.
+    pub(crate) fn refusal(&self) -> (u16, &str) {
+        (self.status, self.code())
+    }
+}
+
+/// A user with a token.
+#[derive(Debug, Clone)]
+pub(crate) struct User {
+    pub(crate) id: String,
+    pub(crate) username: String,
+    pub(crate) token: String,
+}
+
+/// Sends a request and reads the answer.
+pub(crate) async fn send(request: RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let text = response.text().await.unwrap();
+    let json = serde_json::from_str(&text).unwrap_or_default();
+    Answer { status, headers, text, json }
+}
+
+impl Site {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base)).timeout(Duration::from_secs(30))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        send(self.request(Method::GET, path)).await
+    }
+
+    pub(crate) async fn get_as(&self, user: &User, path: &str) -> Answer {
+        send(self.request(Method::GET, path).bearer_auth(&user.token)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+        send(self.request(Method::POST, path).json(&body)).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Answer {
+        send(self.request(Method::PUT, path).json(&body)).await
+    }
+
+    pub(crate) async fn put_as(&self, user: &User, path: &str, body: Value) -> Answer {
+        send(self.request(Method::PUT, path).bearer_auth(&user.token).json(&body)).await
+    }
+
+    pub(crate) async fn patch_as(&self, user: &User, path: &str, body: Value) -> Answer {
+        send(self.request(Method::PATCH, path).bearer_auth(&user.token).json(&body)).await
+    }
+
+    /// As the iOS app sends it.
+    pub(crate) fn mobile(&self, user: &User, method: Method, path: &str) -> RequestBuilder {
+        self.request(method, path).bearer_auth(&user.token).header("X-App-Type", "mobile")
+    }
+
+    pub(crate) async fn mobile_post(&self, user: &User, body: Value) -> Answer {
+        send(self.mobile(user, Method::POST, "/mobile/user/profile").json(&body)).await
+    }
+
+    /// A username that no other user of this run has.
+    pub(crate) fn fresh_name() -> String {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        format!("user_{}", NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A user with a password, and a token for it.
+    pub(crate) async fn user(&self) -> User {
+        self.register(json!({ "username": Self::fresh_name(), "password": PASSWORD })).await
+    }
+
+    /// A user that nobody has claimed. Its token is not used yet.
+    pub(crate) async fn unclaimed(&self) -> User {
+        self.register(json!({ "username": Self::fresh_name() })).await
+    }
+
+    pub(crate) async fn register(&self, body: Value) -> User {
+        let answer = self.post("/users", body).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let text =
+            |name: &str| answer.json[name].as_str().unwrap_or_else(|| panic!("no {name}: {answer:?}")).to_owned();
+        User { id: text("id"), username: text("username"), token: text("access_token") }
+    }
+
+    pub(crate) async fn login(&self, username: &str, password: &str) -> Answer {
+        self.post("/api/v1/auth/login", json!({ "username": username, "password": password })).await
+    }
+
+    /// The whole profile as v1 shows it.
+    pub(crate) async fn profile(&self, user: &User) -> Value {
+        let answer = self.get_as(user, "/api/v1/profile").await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json
+    }
+}
