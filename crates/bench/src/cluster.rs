@@ -1,12 +1,13 @@
 //! The Postgres under load: the caller's, or a throwaway cluster with Postgres's own defaults.
 
 use std::io::Write as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use frontdesk_testkit::postgres::{binaries, unprivileged};
 use tempfile::TempDir;
 use url::Url;
 
@@ -19,22 +20,25 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A Postgres whose login may create databases.
 pub(crate) struct Cluster {
     login: Url,
+    /// The folder of the programs; empty where the `PATH` is asked for each.
     binaries: PathBuf,
     throwaway: Option<Throwaway>,
 }
 
 impl Cluster {
-    /// Uses the database server of `url`, or starts one; `None` where there are no binaries.
+    /// Uses the database server of `url`, or starts one; `None` where there is neither that nor pgbench.
     pub(crate) fn find(url: Option<&Url>) -> Outcome<Option<Self>> {
-        let Some(binaries) = binaries() else { return Ok(None) };
-        let cluster = match url {
-            Some(url) => Self { login: url.clone(), binaries, throwaway: None },
-            None if !binaries.join("initdb").exists() => return Ok(None),
-            None => {
+        let installed = binaries().filter(|folder| folder.join("pgbench").is_file());
+        let cluster = match (url, installed) {
+            (Some(url), installed) => {
+                Self { login: url.clone(), binaries: installed.unwrap_or_default(), throwaway: None }
+            }
+            (None, None) => return Ok(None),
+            (None, Some(binaries)) => {
                 let port = free_port()?;
-                let throwaway = Throwaway::start(&binaries, port)?;
+                let throwaway = Some(Throwaway::start(&binaries, port)?);
                 let login = Url::parse(&format!("postgres://postgres@127.0.0.1:{port}/postgres"))?;
-                Self { login, binaries, throwaway: Some(throwaway) }
+                Self { login, binaries, throwaway }
             }
         };
         let started = Instant::now();
@@ -124,7 +128,10 @@ impl Throwaway {
     fn start(binaries: &Path, port: u16) -> Outcome<Self> {
         // Not the temporary directory: where that is memory, a commit costs nothing and the figures are wrong.
         let directory = tempfile::Builder::new().prefix("frontdesk-bench-").tempdir_in("/var/tmp")?;
-        let owner = owner_of_data(directory.path())?;
+        let owner = unprivileged(directory.path())?;
+        if let Some((user, group)) = owner {
+            chown(directory.path(), Some(user), Some(group))?;
+        }
         let data = directory.path().join("data");
         let as_owner = |name: &str| {
             let mut command = Command::new(binaries.join(name));
@@ -171,42 +178,4 @@ fn run(command: &mut Command, input: &str) -> Outcome<String> {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     Err(format!("{program}: {}", String::from_utf8_lossy(&output.stderr).trim()).into())
-}
-
-/// Finds the directory of `pgbench`: the newest version where there are several.
-fn binaries() -> Option<PathBuf> {
-    let output = Command::new("sh").args(["-c", "command -v pgbench"]).output().ok();
-    let on_path = output.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
-    // Debian's wrapper on PATH stands for a version; the real one has `initdb` beside it.
-    let versions = ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"].into_iter().flat_map(subdirectories);
-    let others = ["/usr/local/pgsql", "/usr/pgsql-18", "/usr/pgsql-17", "/usr/pgsql-16", "/usr/pgsql-15"];
-    let mut found: Vec<_> =
-        versions.chain(others.into_iter().map(PathBuf::from)).map(|path| path.join("bin")).collect();
-    found.sort();
-    found.reverse();
-    let on_path = on_path.and_then(|path| path.parent().map(Path::to_path_buf));
-    let whole = |path: &&PathBuf| path.join("pgbench").exists() && path.join("initdb").exists();
-    let any = |path: &&PathBuf| path.join("pgbench").exists();
-    found.extend(on_path);
-    found.iter().find(whole).or_else(|| found.iter().find(any)).cloned()
-}
-
-fn subdirectories(path: &str) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).collect()
-}
-
-/// Gives the directory to somebody who may run Postgres: root may not.
-fn owner_of_data(directory: &Path) -> Outcome<Option<(u32, u32)>> {
-    if std::fs::metadata(directory)?.uid() != 0 {
-        return Ok(None);
-    }
-    let users = std::fs::read_to_string("/etc/passwd")?;
-    let ids = ["postgres", "nobody"].into_iter().find_map(|name| {
-        let mut fields = users.lines().find(|line| line.split(':').next() == Some(name))?.split(':').skip(2);
-        Some((fields.next()?.parse::<u32>().ok()?, fields.next()?.parse::<u32>().ok()?))
-    });
-    let (user, group) = ids.ok_or("root may not run Postgres, and there is neither a user postgres nor nobody")?;
-    std::os::unix::fs::chown(directory, Some(user), Some(group))?;
-    Ok(Some((user, group)))
 }

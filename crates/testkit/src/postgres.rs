@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 mod cluster;
 mod server;
 
+pub use cluster::{binaries, unprivileged};
 use server::Server;
 
 /// A database of one test. It is dropped with this value.

@@ -108,9 +108,9 @@ mod tests {
         assert_eq!(pool.run(|| ()).await, Err(CpuError::Full));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_turn_that_does_not_come_is_given_up() {
-        let pool = pool(1);
+        let pool = CpuPool::new(1, 1, Duration::ZERO);
         let _release = occupy(&pool).await;
         assert_eq!(pool.run(|| ()).await, Err(CpuError::TimedOut));
     }

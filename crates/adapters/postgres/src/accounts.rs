@@ -17,6 +17,7 @@ use crate::idempotency::complete;
 use crate::rows::{ChannelsRow, EventRow, ProfileRow, SettingsRow, UserRow, username_key};
 use crate::schema::{notification_preferences, outbox, profiles, user_settings, users};
 use crate::scoped::{Scope, Scoped};
+use crate::write::write;
 
 /// Keeps accounts in Postgres.
 pub struct PgAccountStore {
@@ -46,7 +47,7 @@ impl AccountStore for PgAccountStore {
 
     async fn account(&self, user: UserId) -> Result<Option<Account>, Unavailable> {
         let of_user = users::table.find(user.as_uuid()).select(UserRow::as_select());
-        let read = self.scoped.read(Scope::User(user), |connection| of_user.clone().load(&mut &*connection).boxed());
+        let read = self.scoped.read(Scope::User(user), |connection| of_user.load(&mut &*connection).boxed());
         let rows: Vec<UserRow> = read.await?;
         Ok(rows.into_iter().next().map(Account::from))
     }
@@ -58,11 +59,11 @@ impl AccountStore for PgAccountStore {
         }
         let of_name = profiles::table.filter(profiles::username_key.eq(username_key)).select(profiles::id);
         let read =
-            self.scoped.read(Scope::Login(username_key), |connection| of_name.clone().load(&mut &*connection).boxed());
+            self.scoped.read(Scope::Login(username_key), |connection| of_name.load(&mut &*connection).boxed());
         let ids: Vec<Uuid> = read.await?;
         let Some(user_id) = ids.into_iter().next().map(UserId::new) else { return Ok(None) };
         let of_user = users::table.find(user_id.as_uuid()).select(users::password_hash);
-        let read = self.scoped.read(Scope::User(user_id), |connection| of_user.clone().load(&mut &*connection).boxed());
+        let read = self.scoped.read(Scope::User(user_id), |connection| of_user.load(&mut &*connection).boxed());
         let hashes: Vec<Option<String>> = read.await?;
         Ok(hashes.into_iter().next().map(|hash| Login { user_id, password: hash.map(PasswordHash::new) }))
     }
@@ -76,7 +77,7 @@ impl AccountStore for PgAccountStore {
         let open = users::table.find(user.as_uuid()).filter(users::claim_open_until.is_not_null());
         let close = diesel::update(open).set(users::claim_open_until.eq(None::<chrono::DateTime<chrono::Utc>>));
         let closed =
-            self.scoped.statement(Scope::User(user), |connection| close.clone().execute(&mut &*connection).boxed());
+            self.scoped.statement(Scope::User(user), |connection| write(connection, close));
         closed.await.map(|_| ())
     }
 }
@@ -102,11 +103,11 @@ async fn insert(
     );
     // The order of references: a user, then what belongs to one.
     let inserts: Vec<BoxFuture<'_, QueryResult<usize>>> = vec![
-        diesel::insert_into(users::table).values(UserRow::from(account)).execute(&mut &*connection),
-        diesel::insert_into(profiles::table).values(profile).execute(&mut &*connection),
-        diesel::insert_into(user_settings::table).values(settings).execute(&mut &*connection),
-        diesel::insert_into(notification_preferences::table).values(channels).execute(&mut &*connection),
-        diesel::insert_into(outbox::table).values(EventRow::try_from(event)?).execute(&mut &*connection),
+        write(connection, diesel::insert_into(users::table).values(UserRow::from(account))),
+        write(connection, diesel::insert_into(profiles::table).values(profile)),
+        write(connection, diesel::insert_into(user_settings::table).values(settings)),
+        write(connection, diesel::insert_into(notification_preferences::table).values(channels)),
+        write(connection, diesel::insert_into(outbox::table).values(EventRow::try_from(event)?)),
     ];
     let completed = async {
         match completion {
@@ -139,8 +140,8 @@ async fn set_locked(connection: &AsyncPgConnection, command: &SetPassword) -> Re
     let _: Vec<i64> = profile.map_err(Unavailable::new)?;
     let stored = account.into_iter().next().map(Account::from).ok_or(StorePasswordError::NotFound)?;
     let (account, event) = decide_password(&stored, command)?;
-    let update = diesel::update(users::table.find(user)).set(UserRow::from(&account)).execute(&mut &*connection);
-    let append = diesel::insert_into(outbox::table).values(EventRow::try_from(&event)?).execute(&mut &*connection);
+    let update = write(connection, diesel::update(users::table.find(user)).set(UserRow::from(&account)));
+    let append = write(connection, diesel::insert_into(outbox::table).values(EventRow::try_from(&event)?));
     let (updated, appended) = join(update, append).await;
     let updated = updated.map_err(Unavailable::new)?;
     appended.map_err(Unavailable::new)?;

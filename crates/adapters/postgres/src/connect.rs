@@ -84,7 +84,7 @@ impl Target {
         match &self.tls {
             None => {
                 let (client, connection) = self.config.connect(tokio_postgres::NoTls).await?;
-                Ok(Opened::Plain(client, connection))
+                Ok(Opened::Plain(client, Box::new(connection)))
             }
             Some(tls) => {
                 let (client, connection) = self.config.connect(tls.clone()).await?;
@@ -103,7 +103,7 @@ type TlsStream = <MakeRustlsConnect as tokio_postgres::tls::MakeTlsConnect<Socke
 
 /// An open connection, to be driven by whoever asked for it.
 pub(crate) enum Opened {
-    Plain(Client, Connection<Socket, NoTlsStream>),
+    Plain(Client, Box<Connection<Socket, NoTlsStream>>),
     Tls(Client, Box<Connection<Socket, TlsStream>>),
 }
 

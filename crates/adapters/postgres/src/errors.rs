@@ -38,3 +38,17 @@ pub(crate) fn corrupt(column: &str, found: &str) -> Unavailable {
 pub(crate) fn vanished(table: &str) -> Unavailable {
     Unavailable::new(format!("a locked row of {table} could not be updated"))
 }
+
+/// An error with its causes, on one line: tokio-postgres says only "db error" at its top.
+pub(crate) fn shown(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let words = inner.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = inner.source();
+    }
+    text
+}

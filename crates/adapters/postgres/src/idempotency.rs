@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::errors::{corrupt, vanished};
 use crate::schema::idempotency_keys;
 use crate::scoped::{Scope, Scoped};
+use crate::write::write;
 
 const JOB: Scope<'static> = Scope::Job("idempotency");
 
@@ -108,14 +109,14 @@ impl IdempotencyStore for PgIdempotencyStore {
             .filter(idempotency_keys::status.is_null());
         let scope = Scope::Principal(&claim.scope.principal);
         let released =
-            self.scoped.statement(scope, |connection| diesel::delete(held.clone()).execute(&mut &*connection).boxed());
+            self.scoped.statement(scope, |connection| write(connection, diesel::delete(held.clone())));
         released.await.map(|_| ())
     }
 
     async fn purge(&self, before: Timestamp) -> Result<u64, Unavailable> {
         let old = idempotency_keys::table.filter(idempotency_keys::claimed_at.lt(before.as_datetime()));
         let purged =
-            self.worker.statement(JOB, |connection| diesel::delete(old.clone()).execute(&mut &*connection).boxed());
+            self.worker.statement(JOB, |connection| write(connection, diesel::delete(old)));
         Ok(u64::try_from(purged.await?).unwrap_or(u64::MAX))
     }
 }
@@ -131,11 +132,9 @@ impl PgIdempotencyStore {
                 idempotency_keys::route.eq(route),
                 idempotency_keys::key.eq(key),
             );
-            diesel::insert_into(idempotency_keys::table)
+            write(connection, diesel::insert_into(idempotency_keys::table)
                 .values((key, RecordRow::claimed(claim, fingerprint, now)))
-                .on_conflict_do_nothing()
-                .execute(&mut &*connection)
-                .boxed()
+                .on_conflict_do_nothing())
         });
         Ok(inserted.await? == 1)
     }
@@ -155,7 +154,7 @@ async fn judge_locked(
     let outcome = decide(Some(&Record::try_from(row)?), fingerprint, now);
     if outcome == Outcome::Claimed {
         let row = RecordRow::claimed(claim, fingerprint, now);
-        let taken = diesel::update(of_scope).set(row).execute(&mut &*connection).await.map_err(Unavailable::new)?;
+        let taken = write(connection, diesel::update(of_scope).set(row)).await.map_err(Unavailable::new)?;
         if taken != 1 {
             return Err(vanished("idempotency_keys"));
         }
@@ -172,6 +171,6 @@ pub(crate) async fn complete(connection: &AsyncPgConnection, completion: &Comple
         .filter(idempotency_keys::status.is_null());
     let status = i16::try_from(*status).unwrap_or(i16::MAX);
     let answer = (idempotency_keys::status.eq(Some(status)), idempotency_keys::body.eq(Some(body)));
-    let stored = diesel::update(held).set(answer).execute(&mut &*connection).await?;
+    let stored = write(connection, diesel::update(held).set(answer)).await?;
     Ok(stored == 1)
 }

@@ -17,6 +17,7 @@ mod schema;
 mod scoped;
 mod settings;
 mod stores;
+mod write;
 
 pub use accounts::PgAccountStore;
 pub use connect::UrlError;

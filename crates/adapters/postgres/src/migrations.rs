@@ -8,6 +8,7 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use crate::connect::{Opened, Target, UrlError};
+use crate::errors::shown;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../../migrations");
 
@@ -19,6 +20,9 @@ const LOCK: i64 = 0x6672_6f6e_7464_736b;
 
 /// The oldest server that is supported, as in `server_version_num`.
 const OLDEST: i32 = 150_000;
+
+/// How long a start waits for the database to take a connection.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How often a role is made again when another database of the cluster makes it at the same moment.
 const ROLE_ATTEMPTS: u32 = 20;
@@ -48,7 +52,7 @@ pub enum MigrateError {
     Url(#[from] UrlError),
     /// Nobody answers, or the login is refused.
     #[error("the database does not take the connection: {0}")]
-    Connect(#[source] tokio_postgres::Error),
+    Connect(String),
     /// The server is too old.
     #[error("Postgres 15 or later is needed; this server is {0}")]
     TooOld(String),
@@ -65,7 +69,7 @@ pub enum MigrateError {
     RoleTooStrong(String),
     /// The server refuses a statement around the migrations.
     #[error("the database refuses to be prepared: {0}")]
-    Prepare(#[source] tokio_postgres::Error),
+    Prepare(String),
     /// A migration fails; nothing of it stays.
     #[error("a migration fails: {0}")]
     Migration(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -111,9 +115,9 @@ pub async fn server_secret(url: &str, name: &str, candidate: &[u8]) -> Result<Ve
     let target = Target::parse(url)?;
     let client = connected(&target).await?;
     let insert = "INSERT INTO system.server_secrets (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
-    client.execute(insert, &[&name, &candidate]).await.map_err(MigrateError::Prepare)?;
+    client.execute(insert, &[&name, &candidate]).await.map_err(refusal)?;
     let select = "SELECT value FROM system.server_secrets WHERE name = $1";
-    client.query_one(select, &[&name]).await.and_then(|row| row.try_get(0)).map_err(MigrateError::Prepare)
+    client.query_one(select, &[&name]).await.and_then(|row| row.try_get(0)).map_err(refusal)
 }
 
 async fn beside<T: Send + 'static>(
@@ -137,9 +141,11 @@ fn on_own_thread<T: Send>(work: impl Future<Output = Result<T, MigrateError>> + 
 }
 
 async fn connected(target: &Target) -> Result<Client, MigrateError> {
-    Ok(match target.open().await.map_err(MigrateError::Connect)? {
+    let opened = tokio::time::timeout(CONNECT_PATIENCE, target.open()).await;
+    let opened = opened.map_err(|_| MigrateError::Connect("no answer in time".to_owned()))?;
+    Ok(match opened.map_err(|error| MigrateError::Connect(shown(&error)))? {
         Opened::Plain(client, connection) => {
-            tokio::spawn(connection);
+            tokio::spawn(*connection);
             client
         }
         Opened::Tls(client, connection) => {
@@ -147,6 +153,11 @@ async fn connected(target: &Target) -> Result<Client, MigrateError> {
             client
         }
     })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
+fn refusal(error: tokio_postgres::Error) -> MigrateError {
+    MigrateError::Prepare(shown(&error))
 }
 
 /// Connects, takes the lock, and makes what must be there before the first migration.
@@ -157,19 +168,19 @@ async fn prepared(target: &Target) -> Result<Client, MigrateError> {
         return Err(MigrateError::TooOld(one_text(&client, "SELECT current_setting('server_version')").await?));
     }
     let lock = format!("SELECT pg_advisory_lock({LOCK})");
-    client.batch_execute(&lock).await.map_err(MigrateError::Prepare)?;
+    client.batch_execute(&lock).await.map_err(refusal)?;
     for role in ROLES {
         ensure_role(&client, target, role).await?;
     }
     // `__diesel_schema_migrations` goes where the path points first.
     let schemas = "CREATE SCHEMA IF NOT EXISTS app; CREATE SCHEMA IF NOT EXISTS system;
         SET client_min_messages = warning; SET search_path = system; SET lock_timeout = '10s'";
-    client.batch_execute(schemas).await.map_err(MigrateError::Prepare)?;
+    client.batch_execute(schemas).await.map_err(refusal)?;
     Ok(client)
 }
 
 async fn one_text(client: &Client, sql: &str) -> Result<String, MigrateError> {
-    client.query_one(sql, &[]).await.and_then(|row| row.try_get(0)).map_err(MigrateError::Prepare)
+    client.query_one(sql, &[]).await.and_then(|row| row.try_get(0)).map_err(refusal)
 }
 
 /// Makes a role unless it is there, and makes the login a member unless it is one.
@@ -186,7 +197,7 @@ async fn ensure_role(client: &Client, target: &Target, role: &str) -> Result<(),
             Err(error) if attempt < ROLE_ATTEMPTS && is_race(&error) => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            Err(error) => return Err(MigrateError::Prepare(error)),
+            Err(error) => return Err(refusal(error)),
         }
     }
     ensure_membership(client, target, role).await
@@ -194,8 +205,8 @@ async fn ensure_role(client: &Client, target: &Target, role: &str) -> Result<(),
 
 async fn role_exists(client: &Client, role: &str) -> Result<bool, MigrateError> {
     let sql = "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = $1";
-    let row = client.query_opt(sql, &[&role]).await.map_err(MigrateError::Prepare)?;
-    match row.map(|row| row.try_get::<_, bool>(0)).transpose().map_err(MigrateError::Prepare)? {
+    let row = client.query_opt(sql, &[&role]).await.map_err(refusal)?;
+    match row.map(|row| row.try_get::<_, bool>(0)).transpose().map_err(refusal)? {
         Some(true) => Err(MigrateError::RoleTooStrong(role.to_owned())),
         found => Ok(found.is_some()),
     }

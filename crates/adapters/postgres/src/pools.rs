@@ -15,6 +15,7 @@ use futures_util::FutureExt;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::connect::{CONNECT_TIMEOUT, Opened, Target};
+use crate::errors::shown;
 use crate::scoped::RlsMode;
 
 /// How long a request waits for a connection.
@@ -144,7 +145,7 @@ pub(crate) async fn establish(
     let open = async {
         let opened = target.open().await.map_err(|error| ConnectionError::BadConnection(shown(&error)))?;
         let mut connection = match opened {
-            Opened::Plain(client, driver) => AsyncPgConnection::try_from_client_and_connection(client, driver).await?,
+            Opened::Plain(client, driver) => AsyncPgConnection::try_from_client_and_connection(client, *driver).await?,
             Opened::Tls(client, driver) => AsyncPgConnection::try_from_client_and_connection(client, *driver).await?,
         };
         // A pooler in transaction mode would give these to whoever comes next; there every transaction sets its own.
@@ -159,19 +160,8 @@ pub(crate) async fn establish(
 }
 
 fn session_setup(role: Role) -> String {
-    let limits: String = LIMITS.iter().map(|(name, value)| format!("SET {name} = {value}; ")).collect();
+    let limits = LIMITS.map(|(name, value)| format!("SET {name} = {value}; ")).concat();
     format!("{limits}SET ROLE {}", role.name())
-}
-
-/// The chain of causes, on one line: tokio-postgres says only "error connecting to server" at its top.
-fn shown(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }
 
 /// bb8 tries again by itself and says nothing; an operator wants to know.

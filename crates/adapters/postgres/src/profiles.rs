@@ -19,6 +19,7 @@ use crate::errors::{Violation, vanished, violation};
 use crate::rows::{ChannelsRow, EventRow, ProfileRow, UserRow, username_key};
 use crate::schema::{notification_preferences, outbox, profiles, users};
 use crate::scoped::{Scope, Scoped};
+use crate::write::write;
 
 /// Keeps profiles and channels in Postgres.
 pub struct PgProfileStore {
@@ -35,7 +36,7 @@ impl PgProfileStore {
 impl ProfileStore for PgProfileStore {
     async fn profile(&self, user: UserId) -> Result<Option<Arc<Profile>>, Unavailable> {
         let of_user = profiles::table.find(user.as_uuid()).select(ProfileRow::as_select());
-        let read = self.scoped.read(Scope::User(user), |connection| of_user.clone().load(&mut &*connection).boxed());
+        let read = self.scoped.read(Scope::User(user), |connection| of_user.load(&mut &*connection).boxed());
         let rows: Vec<ProfileRow> = read.await?;
         Ok(rows.into_iter().next().map(|row| Arc::new(row.into())))
     }
@@ -46,7 +47,7 @@ impl ProfileStore for PgProfileStore {
             .inner_join(notification_preferences::table.on(notification_preferences::user_id.eq(profiles::id)))
             .filter(profiles::id.eq(user.as_uuid()))
             .select((ProfileRow::as_select(), ChannelsRow::as_select()));
-        let read = self.scoped.read(Scope::User(user), |connection| both.clone().load(&mut &*connection).boxed());
+        let read = self.scoped.read(Scope::User(user), |connection| both.load(&mut &*connection).boxed());
         let rows: Vec<(ProfileRow, ChannelsRow)> = read.await?;
         Ok(rows
             .into_iter()
@@ -125,13 +126,13 @@ async fn update_locked(connection: &AsyncPgConnection, change: &ProfileChange) -
     if let Some(event) = &event {
         let row = (ProfileRow::from(profile), profiles::username_key.eq(username_key(profile)));
         let event = EventRow::try_from(event)?;
-        writes.push(diesel::update(profiles::table.find(user)).set(row).execute(&mut &*connection));
-        writes.push(diesel::insert_into(outbox::table).values(event).execute(&mut &*connection));
+        writes.push(write(connection, diesel::update(profiles::table.find(user)).set(row)));
+        writes.push(write(connection, diesel::insert_into(outbox::table).values(event)));
     }
     if let Some(channels) = channels.filter(|_| channels_changed) {
         let of_user = notification_preferences::table.filter(notification_preferences::user_id.eq(user));
         let row = (ChannelsRow::from(channels), notification_preferences::updated_at.eq(change.now.as_datetime()));
-        writes.push(diesel::update(of_user).set(row).execute(&mut &*connection));
+        writes.push(write(connection, diesel::update(of_user).set(row)));
     }
     for written in join_all(writes).await {
         match written.map_err(refusal)? {

@@ -12,6 +12,7 @@ use crate::errors::vanished;
 use crate::rows::SettingsRow;
 use crate::schema::user_settings;
 use crate::scoped::{Scope, Scoped};
+use crate::write::write;
 
 /// Keeps settings in Postgres.
 pub struct PgSettingsStore {
@@ -29,7 +30,7 @@ impl SettingsStore for PgSettingsStore {
     async fn settings(&self, user: UserId) -> Result<Option<Settings>, Unavailable> {
         let of_user =
             user_settings::table.filter(user_settings::user_id.eq(user.as_uuid())).select(SettingsRow::as_select());
-        let read = self.scoped.read(Scope::User(user), |connection| of_user.clone().load(&mut &*connection).boxed());
+        let read = self.scoped.read(Scope::User(user), |connection| of_user.load(&mut &*connection).boxed());
         let rows: Vec<SettingsRow> = read.await?;
         rows.into_iter().next().map(Settings::try_from).transpose()
     }
@@ -50,6 +51,6 @@ async fn change_locked(
     let row = rows.into_iter().next().ok_or(SettingsError::NotFound)?;
     let stored = Settings::try_from(row)?;
     let Some(changed) = decide(&stored, change)? else { return Ok(stored) };
-    let update = diesel::update(of_user).set(SettingsRow::from(&changed)).execute(&mut &*connection);
+    let update = write(connection, diesel::update(of_user).set(SettingsRow::from(&changed)));
     if update.await.map_err(Unavailable::new)? == 1 { Ok(changed) } else { Err(vanished("user_settings").into()) }
 }

@@ -144,8 +144,8 @@ fn watch(home: &Path, run_dir: &Path) -> std::io::Result<()> {
     watchdog.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(|_| ())
 }
 
-/// Where `initdb` and `postgres` both are, the newest version first.
-fn binaries() -> Option<PathBuf> {
+/// Finds the folder of `initdb` and `postgres`: on the `PATH`, else the newest version installed.
+pub fn binaries() -> Option<PathBuf> {
     let mut folders: Vec<PathBuf> = std::env::var_os("PATH").iter().flat_map(std::env::split_paths).collect();
     if let Ok(told) = Command::new("pg_config").arg("--bindir").output() {
         folders.push(PathBuf::from(String::from_utf8_lossy(&told.stdout).trim()));
@@ -163,8 +163,9 @@ fn binaries() -> Option<PathBuf> {
     folders.into_iter().find(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file())
 }
 
-/// Whom Postgres runs as when the tests run as root, as user and group.
-fn unprivileged(made_by_us: &Path) -> std::io::Result<Option<(u32, u32)>> {
+/// Tells as which user and group Postgres must run where this process is root, which it refuses; `made_by_us` is a
+/// file of this process.
+pub fn unprivileged(made_by_us: &Path) -> std::io::Result<Option<(u32, u32)>> {
     if fs::metadata(made_by_us)?.uid() != 0 {
         return Ok(None);
     }

@@ -1,0 +1,110 @@
+//! How often each operation waits for the network, counted on the wire.
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use common::{given, stores};
+use frontdesk_kernel::idempotency::IdempotencyStore;
+use frontdesk_profile::channels::ChannelsPatch;
+use frontdesk_profile::{AccountStore, ProfileStore, SettingsStore};
+use frontdesk_testkit::builders::{
+    change, change_with_channels, claim, completion, display_name, fingerprint, noon, registered,
+};
+use frontdesk_testkit::postgres::database;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// A line to the database that counts how often the service speaks after the database has spoken.
+async fn counting_line(url: &str) -> (String, Arc<AtomicU32>) {
+    let (head, rest) = url.split_once('@').unwrap();
+    let (upstream, path) = rest.split_once('/').unwrap();
+    let upstream = upstream.to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxied = format!("{head}@{}/{path}?sslmode=disable", listener.local_addr().unwrap());
+    let trips = Arc::new(AtomicU32::new(0));
+    let counter = Arc::clone(&trips);
+    tokio::spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            let far = TcpStream::connect(&upstream).await.unwrap();
+            tokio::spawn(carry(near, far, Arc::clone(&counter)));
+        }
+    });
+    (proxied, trips)
+}
+
+async fn carry(mut near: TcpStream, mut far: TcpStream, trips: Arc<AtomicU32>) {
+    let (mut said, mut heard) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    let mut is_listening = false;
+    loop {
+        tokio::select! {
+            Ok(count) = near.read(&mut said) => {
+                if count == 0 {
+                    return;
+                }
+                if !is_listening {
+                    trips.fetch_add(1, Ordering::Relaxed);
+                }
+                is_listening = true;
+                far.write_all(&said[..count]).await.unwrap();
+            }
+            Ok(count) = far.read(&mut heard) => {
+                if count == 0 {
+                    return;
+                }
+                is_listening = false;
+                near.write_all(&heard[..count]).await.unwrap();
+            }
+        }
+    }
+}
+
+/// The round trips of an operation whose statements are prepared: of the best of a few, for a packet may be split.
+macro_rules! round_trips {
+    ($trips:expr, $operation:expr) => {{
+        let mut best = u32::MAX;
+        for _ in 0..4 {
+            let before = $trips.load(Ordering::Relaxed);
+            $operation;
+            best = best.min($trips.load(Ordering::Relaxed) - before);
+        }
+        best
+    }};
+}
+
+#[tokio::test]
+async fn each_operation_waits_as_seldom_as_is_safe() {
+    let Some(database) = database().await else { return };
+    let (url, trips) = counting_line(&database.url()).await;
+    let stores = stores(&url, 1).await;
+    let (ada, _) = given(&stores, "ada").await;
+    let mut number = 0;
+    let mut next = || {
+        number += 1;
+        format!("name{number}")
+    };
+    let (accounts, profiles) = (&stores.accounts, &stores.profiles);
+
+    assert_eq!(round_trips!(trips, profiles.profile(ada).await.unwrap().unwrap()), 1, "profile");
+    assert_eq!(round_trips!(trips, profiles.view(ada).await.unwrap().unwrap()), 1, "view");
+    assert_eq!(round_trips!(trips, stores.settings.settings(ada).await.unwrap().unwrap()), 1, "settings");
+    assert_eq!(round_trips!(trips, accounts.account(ada).await.unwrap().unwrap()), 1, "account");
+    assert_eq!(round_trips!(trips, accounts.find_login("ada").await.unwrap().unwrap()), 2, "find_login");
+    let claimed =
+        round_trips!(trips, stores.idempotency.claim(&claim(&next()), &fingerprint(1), noon()).await.unwrap());
+    assert_eq!(claimed, 1, "claim");
+    let update = round_trips!(trips, profiles.update(&change(ada, display_name(&next()))).await.unwrap());
+    assert_eq!(update, 3, "update: lock, write, commit");
+    let both = round_trips!(trips, {
+        let command = change_with_channels(ada, display_name(&next()), ChannelsPatch::default());
+        profiles.update(&command).await.unwrap()
+    });
+    assert_eq!(both, 3, "update with channels");
+    let create = round_trips!(trips, {
+        let claim = claim(&next());
+        stores.idempotency.claim(&claim, &fingerprint(1), noon()).await.unwrap();
+        accounts.create(&registered(&next()), Some(&completion(&claim))).await.unwrap();
+    });
+    assert_eq!(create, 1 + 2, "claim; create: write, commit");
+}
