@@ -14,6 +14,7 @@ use url::Url;
 use crate::compose::StartError;
 use crate::config::variables::{ALL, File, Variable};
 use crate::config::{Config, Problems, source};
+use crate::describe::describe;
 use crate::{compose, healthcheck, serve, telemetry, verify};
 
 const FAILED: u8 = 1;
@@ -143,7 +144,12 @@ fn healthcheck(config: &Config, given: &ArgMatches) -> ExitCode {
             Err(error) => return complain(BAD_USAGE, format_args!("HOST and PORT make no URL: {error}")),
         },
     };
-    in_runtime(1, async { exit(healthcheck::check(&url).await) })
+    in_runtime(1, async {
+        match healthcheck::check(&url).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(reason) => complain(FAILED, reason),
+        }
+    })
 }
 
 fn in_runtime(threads: usize, work: impl Future<Output = ExitCode>) -> ExitCode {
@@ -165,15 +171,9 @@ fn end(runtime: Runtime) {
 
 fn started(result: Result<(), StartError>) -> ExitCode {
     match result {
-        Err(error) if error.is_configuration() => complain(BAD_USAGE, error),
-        result => exit(result),
-    }
-}
-
-fn exit(result: Result<(), impl Display>) -> ExitCode {
-    match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => complain(FAILED, error),
+        Err(error) if error.is_configuration() => complain(BAD_USAGE, describe(&error)),
+        Err(error) => complain(FAILED, describe(&error)),
     }
 }
 

@@ -41,7 +41,7 @@ pub enum StartError {
     /// A database URL that only the adapter can tell to be wrong.
     #[error("{variable} cannot be used: {cause} (for example {variable}={})", DATABASE_URL.example)]
     DatabaseUrl {
-        /// The variable, as far as can be told.
+        /// The variable.
         variable: &'static str,
         /// What is wrong with it.
         cause: frontdesk_postgres::UrlError,

@@ -6,6 +6,7 @@ use reqwest::Client;
 use url::Url;
 
 use crate::config::Config;
+use crate::describe::describe;
 
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -36,18 +37,6 @@ pub(crate) fn client(url: &Url, patience: Duration) -> Result<Client, reqwest::E
     let builder = Client::builder().timeout(patience).no_proxy().redirect(reqwest::redirect::Policy::none());
     // Without TLS no certificates are read: a container may have none, and then the client would refuse to exist.
     if url.scheme() == "http" { builder.tls_certs_only([]).build() } else { builder.build() }
-}
-
-/// An error with its causes on one line.
-pub(crate) fn describe(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

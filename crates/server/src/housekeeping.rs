@@ -7,6 +7,8 @@ use frontdesk_kernel::idempotency::{IdempotencyStore, KEPT_FOR};
 use frontdesk_kernel::{Clock, Outbox, Unavailable};
 use tokio::time::MissedTickBehavior;
 
+use crate::describe::describe;
+
 const EVERY: Duration = Duration::from_mins(1);
 /// How long events are kept for clients that come back and ask what they have missed.
 const EVENTS_KEPT_FOR: Duration = Duration::from_mins(10);
@@ -41,7 +43,7 @@ fn report(what: &'static str, purged: Result<u64, Unavailable>) {
     match purged {
         Ok(0) => {}
         Ok(count) => tracing::debug!(what, count, "purged"),
-        Err(error) => tracing::warn!(what, cause = &error as &dyn std::error::Error, "not purged; next try in 1 min"),
+        Err(error) => tracing::warn!(what, cause = describe(&error), "not purged; next try in 1 min"),
     }
 }
 

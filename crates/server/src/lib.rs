@@ -7,6 +7,7 @@ mod banner;
 pub mod cli;
 pub mod compose;
 pub mod config;
+mod describe;
 mod healthcheck;
 mod housekeeping;
 mod readiness;

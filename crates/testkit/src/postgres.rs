@@ -46,7 +46,7 @@ impl Drop for TestDatabase {
 /// # Panics
 /// Where there is no Postgres although `FRONTDESK_REQUIRE_POSTGRES=1` or `CI=true` ask for one.
 pub async fn database() -> Option<TestDatabase> {
-    make(|server, name| server.copy_template(name)).await
+    make(Server::copy_template).await
 }
 
 /// As [`database`], without the schema.
@@ -99,13 +99,10 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-#[expect(clippy::panic, reason = "a run that demands Postgres must fail without it")]
 fn unusable(error: &str) {
     let is_demanded = environment("FRONTDESK_REQUIRE_POSTGRES").as_deref() == Some("1")
         || environment("CI").as_deref() == Some("true");
-    if is_demanded {
-        panic!("POSTGRES NOT FOUND, and this run demands it: {error}");
-    }
+    assert!(!is_demanded, "POSTGRES NOT FOUND, and this run demands it: {error}");
     eprintln!(
         "POSTGRES NOT FOUND: the Postgres tests did not run. Install Postgres 15 or later, or set TEST_DATABASE_URL. \
          ({error})"

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     fn hasher() -> Argon2Hasher {
-        Argon2Hasher::new(CpuPool::new(1, 8, Duration::from_secs(60)))
+        Argon2Hasher::new(CpuPool::new(1, 8, Duration::from_mins(1)))
     }
 
     #[tokio::test]

@@ -74,7 +74,7 @@ impl Hs256Signer {
             return Err(WeakSecret(secret.len()));
         }
         let digest = Sha256::digest([b"frontdesk key id: ".as_slice(), &secret].concat());
-        let key_id: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let key_id = format!("{:016x}", digest.iter().take(8).fold(0_u64, |id, byte| (id << 8) | u64::from(*byte)));
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.iss = Some(HashSet::from([issuer.clone()]));

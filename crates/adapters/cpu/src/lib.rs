@@ -53,18 +53,17 @@ impl CpuPool {
     /// The permit travels with the closure: when the caller goes away the work still counts until it ends, so
     /// that impatient clients cannot start more of it than is allowed.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, CpuError> {
-        let permit = match Arc::clone(&self.permits).try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(_) => {
-                let ahead = self.waiting.fetch_add(1, Ordering::Relaxed);
-                let _place = Place(&self.waiting);
-                if ahead >= self.line {
-                    return Err(CpuError::Full);
-                }
-                let turn = Arc::clone(&self.permits).acquire_owned();
-                let turn = tokio::time::timeout(self.patience, turn).await.map_err(|_| CpuError::TimedOut)?;
-                turn.map_err(|_| CpuError::Aborted)?
+        let permit = if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            permit
+        } else {
+            let ahead = self.waiting.fetch_add(1, Ordering::Relaxed);
+            let _place = Place(&self.waiting);
+            if ahead >= self.line {
+                return Err(CpuError::Full);
             }
+            let turn = Arc::clone(&self.permits).acquire_owned();
+            let turn = tokio::time::timeout(self.patience, turn).await.map_err(|_| CpuError::TimedOut)?;
+            turn.map_err(|_| CpuError::Aborted)?
         };
         let task = tokio::task::spawn_blocking(move || {
             let done = work();
@@ -82,7 +81,7 @@ mod tests {
     use super::*;
 
     fn pool(line: usize) -> CpuPool {
-        CpuPool::new(1, line, Duration::from_secs(60))
+        CpuPool::new(1, line, Duration::from_mins(1))
     }
 
     /// Occupies the pool until the sender is dropped.

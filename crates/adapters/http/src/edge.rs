@@ -31,7 +31,7 @@ const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static("default-s
 /// A request id that a client sent, if it is fit for a log.
 fn sane(value: &HeaderValue) -> bool {
     let allowed = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
-    (1..=128).contains(&value.len()) && value.as_bytes().iter().all(|byte| allowed(byte))
+    (1..=128).contains(&value.len()) && value.as_bytes().iter().all(allowed)
 }
 
 fn request_id(request: &ServiceRequest) -> HeaderValue {

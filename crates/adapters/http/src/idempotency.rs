@@ -1,5 +1,6 @@
 //! `Idempotency-Key`: claiming before the effect, replaying after it.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -40,8 +41,12 @@ impl Key {
     /// The scope of a route that nobody is signed in on: the route and the key. The principal is a digest of the
     /// key, so that whoever has the key, and nobody else, reaches the row.
     pub(crate) fn anonymous_scope(&self, route: &str) -> Scope {
-        let digest: String = Sha256::digest(&self.0).iter().map(|byte| format!("{byte:02x}")).collect();
-        Scope { principal: format!("anonymous:{digest}"), route: route.to_owned(), key: self.0.clone() }
+        let mut principal = String::from("anonymous:");
+        for byte in Sha256::digest(&self.0) {
+            // Writing to a string cannot fail.
+            let _ = write!(principal, "{byte:02x}");
+        }
+        Scope { principal, route: route.to_owned(), key: self.0.clone() }
     }
 }
 

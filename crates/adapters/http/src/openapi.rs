@@ -1,28 +1,7 @@
 //! The description of the API (OpenAPI 3.1), out of the handlers' own annotations.
 
-use serde_json::{Map, Value};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{Modify, OpenApi, ToSchema};
-
-/// An error. Outside `/api/v1` a `detail` with the message stands beside `error`.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes what the edge renders")]
-pub(crate) struct ErrorBody {
-    detail: Option<String>,
-    error: ErrorObject,
-}
-
-/// What went wrong.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes what the edge renders")]
-pub(crate) struct ErrorObject {
-    /// Stable; see the table of errors.
-    code: String,
-    /// For people.
-    message: String,
-    #[schema(value_type = Object)]
-    details: Map<String, Value>,
-}
+use utoipa::{Modify, OpenApi};
 
 struct Bearer;
 
@@ -97,6 +76,8 @@ pub fn openapi_json() -> String {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+
+    use serde_json::Value;
 
     use super::*;
 

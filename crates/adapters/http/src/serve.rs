@@ -14,8 +14,9 @@ use frontdesk_profile::ClaimPolicy;
 use crate::config::{CorsPolicy, HttpConfig, OriginPattern, Services};
 use crate::edge::edge;
 use crate::metrics::Metrics;
+use crate::openapi::openapi_json;
 use crate::routes;
-use crate::routes::operations::Uptime;
+use crate::routes::operations::{Description, Uptime};
 
 /// How long a client may take to send the head of a request.
 const HEAD_PATIENCE: Duration = Duration::from_secs(5);
@@ -63,6 +64,7 @@ pub fn serve(listener: TcpListener, services: Services, config: HttpConfig) -> i
     let workers = config.workers.max(1);
     let metrics = Data::new(Metrics::new(config.users_auth == ClaimPolicy::Open));
     let uptime = Data::new(Uptime::since(services.clock.now()));
+    let description = Data::new(Description::made_by(|| openapi_json().into()));
     let services = Data::new(services);
     let config = Data::new(config);
     let server = HttpServer::new(move || {
@@ -71,6 +73,7 @@ pub fn serve(listener: TcpListener, services: Services, config: HttpConfig) -> i
             .app_data(config.clone())
             .app_data(metrics.clone())
             .app_data(uptime.clone())
+            .app_data(description.clone())
             .wrap(cors(&config.cors))
             .wrap(from_fn(edge))
             .configure(routes::configure)

@@ -1,6 +1,7 @@
 //! Accounts and passwords.
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use frontdesk_kernel::idempotency::Completion;
@@ -58,8 +59,7 @@ impl AccountStore for PgAccountStore {
             return Ok(None);
         }
         let of_name = profiles::table.filter(profiles::username_key.eq(username_key)).select(profiles::id);
-        let read =
-            self.scoped.read(Scope::Login(username_key), |connection| of_name.load(&mut &*connection).boxed());
+        let read = self.scoped.read(Scope::Login(username_key), |connection| of_name.load(&mut &*connection).boxed());
         let ids: Vec<Uuid> = read.await?;
         let Some(user_id) = ids.into_iter().next().map(UserId::new) else { return Ok(None) };
         let of_user = users::table.find(user_id.as_uuid()).select(users::password_hash);
@@ -74,10 +74,10 @@ impl AccountStore for PgAccountStore {
     }
 
     async fn close_claim(&self, user: UserId) -> Result<(), Unavailable> {
-        let open = users::table.find(user.as_uuid()).filter(users::claim_open_until.is_not_null());
-        let close = diesel::update(open).set(users::claim_open_until.eq(None::<chrono::DateTime<chrono::Utc>>));
-        let closed =
-            self.scoped.statement(Scope::User(user), |connection| write(connection, close));
+        let closed = self.scoped.statement(Scope::User(user), |connection| {
+            let open = users::table.find(user.as_uuid()).filter(users::claim_open_until.is_not_null());
+            write(connection, diesel::update(open).set(users::claim_open_until.eq(None::<DateTime<Utc>>)))
+        });
         closed.await.map(|_| ())
     }
 }

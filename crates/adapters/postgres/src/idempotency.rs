@@ -108,15 +108,13 @@ impl IdempotencyStore for PgIdempotencyStore {
             .filter(idempotency_keys::token.eq(claim.token))
             .filter(idempotency_keys::status.is_null());
         let scope = Scope::Principal(&claim.scope.principal);
-        let released =
-            self.scoped.statement(scope, |connection| write(connection, diesel::delete(held.clone())));
+        let released = self.scoped.statement(scope, |connection| write(connection, diesel::delete(held.clone())));
         released.await.map(|_| ())
     }
 
     async fn purge(&self, before: Timestamp) -> Result<u64, Unavailable> {
         let old = idempotency_keys::table.filter(idempotency_keys::claimed_at.lt(before.as_datetime()));
-        let purged =
-            self.worker.statement(JOB, |connection| write(connection, diesel::delete(old)));
+        let purged = self.worker.statement(JOB, |connection| write(connection, diesel::delete(old)));
         Ok(u64::try_from(purged.await?).unwrap_or(u64::MAX))
     }
 }
@@ -132,9 +130,12 @@ impl PgIdempotencyStore {
                 idempotency_keys::route.eq(route),
                 idempotency_keys::key.eq(key),
             );
-            write(connection, diesel::insert_into(idempotency_keys::table)
-                .values((key, RecordRow::claimed(claim, fingerprint, now)))
-                .on_conflict_do_nothing())
+            write(
+                connection,
+                diesel::insert_into(idempotency_keys::table)
+                    .values((key, RecordRow::claimed(claim, fingerprint, now)))
+                    .on_conflict_do_nothing(),
+            )
         });
         Ok(inserted.await? == 1)
     }

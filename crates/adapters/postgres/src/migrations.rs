@@ -191,7 +191,7 @@ async fn ensure_role(client: &Client, target: &Target, role: &str) -> Result<(),
         match client.batch_execute(&CREATE_ROLE.replace("{role}", role)).await {
             Ok(()) => {}
             Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
-                return Err(refused(target, "may not create roles"));
+                return Err(refused(target, "may not create roles", true));
             }
             // Roles belong to the cluster, and the lock to one database of it: another may be at it too.
             Err(error) if attempt < ROLE_ATTEMPTS && is_race(&error) => {
@@ -222,7 +222,7 @@ async fn ensure_membership(client: &Client, target: &Target, role: &str) -> Resu
             Err(error) if attempt < ROLE_ATTEMPTS && is_race(&error) => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            Ok(()) | Err(_) => return Err(refused(target, &format!("may not act as {role}"))),
+            Ok(()) | Err(_) => return Err(refused(target, &format!("may not act as {role}"), false)),
         }
     }
     Ok(())
@@ -235,10 +235,11 @@ fn is_race(error: &tokio_postgres::Error) -> bool {
     code == Some(&SqlState::DUPLICATE_OBJECT) || code == Some(&SqlState::UNIQUE_VIOLATION) || is_concurrent_update
 }
 
-fn refused(target: &Target, what: &str) -> MigrateError {
-    let login = target.login().replace('"', "\"\"");
+fn refused(target: &Target, what: &str, are_missing: bool) -> MigrateError {
     let create = |role| format!("CREATE ROLE {role} NOLOGIN NOINHERIT; ");
-    let sql = format!("{}GRANT {} TO \"{login}\";", ROLES.map(create).concat(), ROLES.join(", "));
+    let creations = if are_missing { ROLES.map(create).concat() } else { String::new() };
+    let login = target.login().replace('"', "\"\"");
+    let sql = format!("{creations}GRANT {} TO \"{login}\";", ROLES.join(", "));
     MigrateError::Role { reason: format!("the login {:?} {what}", target.login()), sql }
 }
 

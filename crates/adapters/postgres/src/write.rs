@@ -11,10 +11,10 @@ use futures_util::future::BoxFuture;
 /// diesel would prepare every UPDATE, and every INSERT of a row with a nullable column, anew each time: their SQL
 /// depends on which values are there, so it must not be remembered by their type. Here it is remembered by its text.
 /// That saves a round trip a statement, and lets statements go out together that would wait for each other.
-pub(crate) fn write<'c>(
-    connection: &'c AsyncPgConnection,
+pub(crate) fn write(
+    connection: &AsyncPgConnection,
     statement: impl QueryFragment<Pg>,
-) -> BoxFuture<'c, QueryResult<usize>> {
+) -> BoxFuture<'_, QueryResult<usize>> {
     AsyncConnectionCore::execute_returning_count(&mut &*connection, ByText(statement))
 }
 

@@ -1,5 +1,7 @@
 //! The contracts of the ports, kept by Postgres in both ways of putting the user in scope.
 
+#![expect(clippy::unwrap_used, reason = "a failed expectation is how a test fails")]
+
 use std::sync::Arc;
 
 use frontdesk_postgres::{PgConfig, PgStores, RlsMode};

@@ -31,6 +31,11 @@ impl<T> Patch<T> {
         }
     }
 
+    /// The value, if one was given: what a field says where there is nothing stored yet.
+    pub fn value(self) -> Option<T> {
+        self.over(None)
+    }
+
     /// Tells whether the update leaves the field alone.
     pub const fn is_keep(&self) -> bool {
         matches!(self, Self::Keep)

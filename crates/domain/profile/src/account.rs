@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use frontdesk_kernel::{Event, EventBody, EventId, Timestamp, UserId};
+use frontdesk_kernel::{Event, EventBody, EventId, Timestamp, Unavailable, UserId};
 
-use crate::StorePasswordError;
 use crate::password::PasswordHash;
 
 /// How recent a sign-in must be to stand in for the current password.
@@ -54,6 +53,23 @@ pub struct SetPassword {
     pub now: Timestamp,
     /// The id of the event.
     pub event_id: EventId,
+}
+
+/// What a store says to a new password.
+#[derive(Debug, thiserror::Error)]
+pub enum StorePasswordError {
+    /// No such account.
+    #[error("no such account")]
+    NotFound,
+    /// The account has been claimed, or its window has ended.
+    #[error("the account is not open")]
+    NotOpen,
+    /// Another password was set since the proof was made.
+    #[error("the password was changed by another request")]
+    ChangedMeanwhile,
+    /// The store is out of reach.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
 }
 
 /// Decides a change of password: the account after it, and the event. Pure; the store calls it on the locked account.

@@ -4,33 +4,22 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use frontdesk_kernel::gcra::{Limiter, Quota, Subject, Verdict};
+use frontdesk_kernel::gcra::Limiter;
 use frontdesk_kernel::idempotency::Completion;
-use frontdesk_kernel::{
-    Clock, Entropy, Event, EventBody, EventId, Fault, FaultCode, SessionId, Timestamp, Unavailable, UserId,
-};
+use frontdesk_kernel::{Clock, Entropy, Event, EventBody, EventId, SessionId, Timestamp, Unavailable, UserId};
 
-use crate::account::{Account, FRESH_SIGN_IN, PasswordGround, SetPassword};
+use crate::access::{AuthenticationError, AuthorityError};
+use crate::account::{Account, FRESH_SIGN_IN, PasswordGround, SetPassword, StorePasswordError};
+use crate::account_store::{AccountStore, CreateError, Registered};
+use crate::attempts::Attempts;
 use crate::channels::Channels;
 use crate::password::{Password, PasswordHash, PasswordHasher};
+use crate::password_change::{PasswordChange, PasswordChangeError};
 use crate::profile::{Authority, Profile};
 use crate::settings::Settings;
+use crate::sign_in::{SignIn, SignInError};
 use crate::token::{AccessClaims, TokenRefused, TokenSigner};
 use crate::{Email, FieldError, Line, ProfileStore, Username};
-
-/// Failures to prove a password, of one account from one address: 10 in 15 minutes.
-fn sign_in_quota() -> Quota {
-    Quota::new(10, Duration::from_mins(15), 10)
-}
-
-/// Failures from one address, whatever the account: 100 a minute.
-fn address_quota() -> Quota {
-    Quota::new(100, Duration::from_mins(1), 100)
-}
-
-const SIGN_IN_POLICY: &str = "sign-in";
-const ADDRESS_POLICY: &str = "sign-in-address";
 
 /// Who may act for an account without its token (`USERS_AUTH`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,21 +30,6 @@ pub enum ClaimPolicy {
     Open,
     /// Nobody.
     Jwt,
-}
-
-/// A new account, as it is stored: all of it or nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Registered {
-    /// The account.
-    pub account: Account,
-    /// Its profile.
-    pub profile: Profile,
-    /// Its settings.
-    pub settings: Settings,
-    /// Its channels.
-    pub channels: Channels,
-    /// The event that tells of it.
-    pub event: Event,
 }
 
 /// A checked request for an account.
@@ -73,30 +47,6 @@ pub struct Registration {
     pub password: Option<String>,
 }
 
-/// What a store says to a new account.
-#[derive(Debug, thiserror::Error)]
-pub enum CreateError {
-    /// The username belongs to somebody.
-    #[error("the username is taken")]
-    UsernameTaken,
-    /// Somebody else holds the idempotency key by now.
-    #[error("another request with this Idempotency-Key is running")]
-    ClaimLost,
-    /// The store is out of reach.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-}
-
-impl Fault for CreateError {
-    fn code(&self) -> FaultCode {
-        match self {
-            Self::UsernameTaken => FaultCode::UsernameTaken,
-            Self::ClaimLost => FaultCode::IdempotencyInProgress,
-            Self::Unavailable(cause) => cause.code(),
-        }
-    }
-}
-
 /// Why a registration is refused before anything is stored.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistrationError {
@@ -106,136 +56,6 @@ pub enum RegistrationError {
     /// The hasher is out of reach.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
-}
-
-/// What a store says to a new password.
-#[derive(Debug, thiserror::Error)]
-pub enum StorePasswordError {
-    /// No such account.
-    #[error("no such account")]
-    NotFound,
-    /// The account has been claimed, or its window has ended.
-    #[error("the account is not open")]
-    NotOpen,
-    /// Another password was set since the proof was made.
-    #[error("the password was changed by another request")]
-    ChangedMeanwhile,
-    /// The store is out of reach.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-}
-
-/// Why a password is not changed.
-#[derive(Debug, thiserror::Error)]
-pub enum PasswordChangeError {
-    /// No credential, and the account is not open; or the account is gone.
-    #[error(transparent)]
-    Unauthorized(#[from] TokenRefused),
-    /// The account is another user's, or nobody's.
-    #[error("User not found")]
-    NotFound,
-    /// The new password may not be one.
-    #[error("the new password is refused")]
-    Invalid(FieldError),
-    /// The account has a password, and neither it nor a fresh sign-in came along.
-    #[error("send current_password, or sign in again: the last sign-in is more than 5 minutes ago")]
-    ReauthenticationRequired,
-    /// The current password is another.
-    #[error("the current password is wrong")]
-    WrongPassword,
-    /// Another change was faster.
-    #[error("the password was changed by another request meanwhile")]
-    ChangedMeanwhile,
-    /// Too many wrong passwords.
-    #[error("too many failed attempts")]
-    RateLimited {
-        /// Until the next attempt is heard.
-        retry_after: Duration,
-    },
-    /// Something is out of reach.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-}
-
-/// Why a sign-in is refused.
-#[derive(Debug, thiserror::Error)]
-pub enum SignInError {
-    /// No such user or another password; which of the two is not told.
-    #[error("the username or the password is wrong")]
-    Refused,
-    /// Too many wrong passwords.
-    #[error("too many failed attempts")]
-    RateLimited {
-        /// Until the next attempt is heard.
-        retry_after: Duration,
-    },
-    /// Something is out of reach.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-}
-
-/// A sign-in.
-#[derive(Debug, Clone)]
-pub struct SignIn {
-    /// The username as typed.
-    pub username: String,
-    /// The password as typed.
-    pub password: Password,
-    /// Where it comes from.
-    pub address: IpAddr,
-}
-
-/// A request to change a password.
-#[derive(Debug, Clone)]
-pub struct PasswordChange {
-    /// Whose password.
-    pub user_id: UserId,
-    /// Who asks, by their token.
-    pub caller: Option<AccessClaims>,
-    /// The new password as typed.
-    pub new_password: String,
-    /// The current one as typed.
-    pub current_password: Option<Password>,
-    /// Where it comes from.
-    pub address: IpAddr,
-}
-
-/// What a sign-in needs to know of an account.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Login {
-    /// The user.
-    pub user_id: UserId,
-    /// The password, where there is one.
-    pub password: Option<PasswordHash>,
-}
-
-/// Keeps accounts.
-///
-/// # Contract
-/// - `create` MUST store account, profile, settings, channels, event and completion together or not at all.
-/// - `create` MUST refuse a username that another user has, without regard to case.
-/// - `create` with a completion MUST refuse when its claim no longer holds the scope.
-/// - `find_login` MUST find an account by the comparison form of its username and nothing else.
-/// - `set_password` MUST lock the account, ask [`decide_password`](crate::account::decide_password), and store
-///   account and event together.
-/// - `close_claim` MUST be idempotent, and MUST do nothing for an unknown user.
-/// - A method that names a user MUST NOT read or write another user's rows.
-#[async_trait]
-pub trait AccountStore: Send + Sync + 'static {
-    /// Stores a new account.
-    async fn create(&self, new: &Registered, completion: Option<&Completion>) -> Result<(), CreateError>;
-
-    /// Reads an account.
-    async fn account(&self, user: UserId) -> Result<Option<Account>, Unavailable>;
-
-    /// Finds the account of a username in its comparison form.
-    async fn find_login(&self, username_key: &str) -> Result<Option<Login>, Unavailable>;
-
-    /// Sets a password and closes the account to strangers.
-    async fn set_password(&self, command: &SetPassword) -> Result<(), StorePasswordError>;
-
-    /// Closes the account to strangers.
-    async fn close_claim(&self, user: UserId) -> Result<(), Unavailable>;
 }
 
 /// The ports that [`Accounts`] holds.
@@ -255,15 +75,16 @@ pub struct AccountsPorts {
 #[derive(Clone)]
 pub struct Accounts {
     ports: AccountsPorts,
+    attempts: Attempts,
     policy: ClaimPolicy,
     claim_window: Duration,
-    limits: bool,
 }
 
 impl Accounts {
-    /// Joins the ports. `limits` switches the limits on failed sign-ins.
-    pub const fn new(ports: AccountsPorts, policy: ClaimPolicy, claim_window: Duration, limits: bool) -> Self {
-        Self { ports, policy, claim_window, limits }
+    /// Joins the ports. `is_limited` switches the limits on failed sign-ins.
+    pub fn new(ports: AccountsPorts, policy: ClaimPolicy, claim_window: Duration, is_limited: bool) -> Self {
+        let attempts = Attempts::new(Arc::clone(&ports.limiter), Arc::clone(&ports.clock), is_limited);
+        Self { ports, attempts, policy, claim_window }
     }
 
     /// Draws the id of a user to be.
@@ -369,14 +190,14 @@ impl Accounts {
     pub async fn sign_in(&self, sign_in: SignIn) -> Result<Account, SignInError> {
         let SignIn { username, password, address } = sign_in;
         let key = Username::key_of(&username);
-        let attempt = self.attempt(&key, address).await?;
+        let attempt = self.attempts.count(&key, address).await?;
         let attempt = attempt.map_err(|retry_after| SignInError::RateLimited { retry_after })?;
         let login = self.ports.accounts.find_login(&key).await?;
         let hash = login.as_ref().filter(|_| password.is_plausible()).and_then(|login| login.password.clone());
         // An unknown user costs a hash too: the time must not tell who has an account.
         let is_right = self.ports.hasher.verify(password, hash).await?;
         let user = login.filter(|_| is_right).map(|login| login.user_id).ok_or(SignInError::Refused)?;
-        self.forgive(attempt).await?;
+        self.attempts.forgive(attempt).await?;
         self.ports.accounts.account(user).await?.ok_or(SignInError::Refused)
     }
 
@@ -428,117 +249,12 @@ impl Accounts {
                 .is_some_and(|at| now.saturating_sub(at.unix_seconds()).unsigned_abs() <= FRESH_SIGN_IN.as_secs());
             return if is_fresh { Ok(()) } else { Err(PasswordChangeError::ReauthenticationRequired) };
         };
-        let attempt = self.attempt(&user.to_string(), address).await?;
+        let attempt = self.attempts.count(&user.to_string(), address).await?;
         let attempt = attempt.map_err(|retry_after| PasswordChangeError::RateLimited { retry_after })?;
         let hash = Some(hash.clone()).filter(|_| current.is_plausible());
         if !self.ports.hasher.verify(current, hash).await? {
             return Err(PasswordChangeError::WrongPassword);
         }
-        Ok(self.forgive(attempt).await?)
-    }
-
-    /// Counts an attempt before it is made, so that parallel guesses cannot slip through together.
-    async fn attempt(&self, account: &str, address: IpAddr) -> Result<Result<Attempt, Duration>, Unavailable> {
-        let attempt = Attempt {
-            account: Subject::SignIn { username: account.to_owned(), address },
-            address: Subject::Address(address),
-        };
-        if !self.limits {
-            return Ok(Ok(attempt));
-        }
-        let (limiter, now) = (&self.ports.limiter, self.ports.clock.now());
-        let verdict = limiter.take(ADDRESS_POLICY, &address_quota(), &attempt.address, now).await?;
-        if let Verdict::Refused { retry_after } = verdict {
-            return Ok(Err(retry_after));
-        }
-        let verdict = limiter.take(SIGN_IN_POLICY, &sign_in_quota(), &attempt.account, now).await?;
-        Ok(match verdict {
-            Verdict::Allowed { .. } => Ok(attempt),
-            Verdict::Refused { retry_after } => Err(retry_after),
-        })
-    }
-
-    /// Gives an attempt back that was no failure.
-    async fn forgive(&self, attempt: Attempt) -> Result<(), Unavailable> {
-        if !self.limits {
-            return Ok(());
-        }
-        self.ports.limiter.give_back(ADDRESS_POLICY, &address_quota(), &attempt.address).await?;
-        self.ports.limiter.give_back(SIGN_IN_POLICY, &sign_in_quota(), &attempt.account).await
-    }
-}
-
-/// A counted attempt to prove a password.
-struct Attempt {
-    account: Subject,
-    address: Subject,
-}
-
-/// Why a token is not believed.
-#[derive(Debug, thiserror::Error)]
-pub enum AuthenticationError {
-    /// It is not one of ours, or not any more.
-    #[error(transparent)]
-    Refused(#[from] TokenRefused),
-    /// Something is out of reach.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-}
-
-impl Fault for AuthenticationError {
-    fn code(&self) -> FaultCode {
-        match self {
-            Self::Refused(cause) => cause.code(),
-            Self::Unavailable(cause) => cause.code(),
-        }
-    }
-}
-
-/// Why a profile may not be written.
-#[derive(Debug, thiserror::Error)]
-pub enum AuthorityError {
-    /// No credential, and the account is not open.
-    #[error(transparent)]
-    Refused(#[from] TokenRefused),
-    /// The profile is another user's, or nobody's.
-    #[error("User not found")]
-    NotFound,
-    /// Something is out of reach.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-}
-
-impl Fault for AuthorityError {
-    fn code(&self) -> FaultCode {
-        match self {
-            Self::Refused(cause) => cause.code(),
-            Self::NotFound => FaultCode::NotFound,
-            Self::Unavailable(cause) => cause.code(),
-        }
-    }
-}
-
-impl Fault for PasswordChangeError {
-    fn code(&self) -> FaultCode {
-        match self {
-            Self::Unauthorized(cause) => cause.code(),
-            Self::NotFound => FaultCode::NotFound,
-            Self::Invalid(_) => FaultCode::ValidationFailed,
-            Self::ReauthenticationRequired => FaultCode::ReauthenticationRequired,
-            Self::WrongPassword => FaultCode::Forbidden,
-            Self::ChangedMeanwhile => FaultCode::Conflict,
-            Self::RateLimited { .. } => FaultCode::RateLimited,
-            Self::Unavailable(cause) => cause.code(),
-        }
-    }
-}
-
-impl Fault for SignInError {
-    fn code(&self) -> FaultCode {
-        match self {
-            Self::Refused => FaultCode::Unauthorized,
-            Self::RateLimited { .. } => FaultCode::RateLimited,
-            Self::Unavailable(cause) => cause.code(),
-        }
+        Ok(self.attempts.forgive(attempt).await?)
     }
 }

@@ -1,13 +1,16 @@
 //! The profile: one row per user, and the rule that merges an update into it.
 
-use frontdesk_kernel::{Event, EventBody, EventId, Patch, Timestamp, UserId};
+mod merge;
+
+use frontdesk_kernel::{Event, EventBody, EventId, Fault, FaultCode, Patch, Timestamp, Unavailable, UserId};
 
 use crate::channels::{self, Channels, ChannelsPatch};
 use crate::preferences::{Preferences, PreferencesPatch};
+use crate::token::TokenRefused;
 use crate::{
-    AvatarUrl, Email, FieldError, FieldText, Handle, Language, Line, Paragraph, Phone, Timezone, UpdateError, Username,
-    WebUrl,
+    AvatarUrl, Email, FieldError, FieldText, Handle, Language, Line, Paragraph, Phone, Timezone, Username, WebUrl,
 };
+use merge::{changed_fields, merge};
 
 /// The pictures of a user by size. At least one is set: nothing at all is `None` of this type.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -262,6 +265,47 @@ pub struct Decision {
     pub channels_changed: bool,
 }
 
+/// Why a profile is not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum UpdateError {
+    /// No such profile.
+    #[error("User not found")]
+    NotFound,
+    /// The account has been claimed, or its window has ended, since the request came in.
+    #[error(transparent)]
+    NotOpen(#[from] TokenRefused),
+    /// A rule that needs the stored state is broken.
+    #[error("{field} {error}")]
+    Invalid {
+        /// The field.
+        field: &'static str,
+        /// The rule.
+        error: FieldError,
+    },
+    /// The username belongs to somebody else.
+    #[error("the username is taken")]
+    UsernameTaken,
+    /// The caller's copy is stale; here is the current one.
+    #[error("the copy is stale: read it again and repeat the change")]
+    PreconditionFailed(Box<View>),
+    /// The store is out of reach.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl Fault for UpdateError {
+    fn code(&self) -> FaultCode {
+        match self {
+            Self::NotFound => FaultCode::NotFound,
+            Self::NotOpen(cause) => cause.code(),
+            Self::Invalid { .. } => FaultCode::ValidationFailed,
+            Self::UsernameTaken => FaultCode::UsernameTaken,
+            Self::PreconditionFailed(_) => FaultCode::PreconditionFailed,
+            Self::Unavailable(cause) => cause.code(),
+        }
+    }
+}
+
 /// Decides a change. Pure: the store calls it inside its atomic section and writes the whole decision.
 pub fn decide(stored: &View, change: &ProfileChange) -> Result<Decision, UpdateError> {
     let ProfileChange { user_id, authority: _, patch, channels, precondition, now, event_id } = change;
@@ -290,86 +334,6 @@ pub fn decide(stored: &View, change: &ProfileChange) -> Result<Decision, UpdateE
     };
     let channels_changed = merged != stored.channels;
     Ok(Decision { view: View { profile, channels: merged }, event, channels_changed })
-}
-
-fn merge(stored: &Profile, patch: ProfilePatch) -> Result<Profile, FieldError> {
-    let ProfilePatch {
-        username,
-        display_name,
-        first_name,
-        last_name,
-        email,
-        phone,
-        bio,
-        company,
-        job_title,
-        location,
-        website,
-        linkedin_username,
-        github_username,
-        twitter_username,
-        avatar_url,
-        avatar_urls,
-        timezone,
-        language,
-        public_profile,
-        email_notifications,
-        marketing_emails,
-        preferences,
-    } = patch;
-    let old = stored.clone();
-    let email = email.over(old.email);
-    Ok(Profile {
-        id: old.id,
-        username: username.or(old.username),
-        display_name: display_name.over(old.display_name),
-        first_name: first_name.over(old.first_name),
-        last_name: last_name.over(old.last_name),
-        email_verified: old.email_verified && email == stored.email,
-        email,
-        phone: phone.over(old.phone),
-        bio: bio.over(old.bio),
-        company: company.over(old.company),
-        job_title: job_title.over(old.job_title),
-        location: location.over(old.location),
-        website: website.over(old.website),
-        linkedin_username: linkedin_username.over(old.linkedin_username),
-        github_username: github_username.over(old.github_username),
-        twitter_username: twitter_username.over(old.twitter_username),
-        avatar_url: avatar_url.over(old.avatar_url),
-        avatar_urls: avatar_urls.over(old.avatar_urls).filter(|urls| !urls.is_empty()),
-        timezone: timezone.over_or(old.timezone, Timezone::default),
-        language: language.over_or(old.language, Language::default),
-        public_profile: public_profile.over_or(old.public_profile, || false),
-        email_notifications: email_notifications.over_or(old.email_notifications, || true),
-        marketing_emails: marketing_emails.over_or(old.marketing_emails, || false),
-        preferences: match preferences {
-            Patch::Keep => old.preferences,
-            Patch::Clear => Preferences::default(),
-            Patch::Set(patch) => old.preferences.merged(&patch)?,
-        },
-        created_at: old.created_at,
-        updated_at: old.updated_at,
-        version: old.version,
-    })
-}
-
-/// The names of the fields that differ, in the order of the contract. Exhaustive by its patterns: a new field does
-/// not compile until somebody says whether a change of it is told.
-fn changed_fields(old: &Profile, new: &Profile) -> Vec<&'static str> {
-    macro_rules! differing {
-        ($($field:ident),* ; $($silent:ident),*) => {{
-            let Profile { $($field: _,)* $($silent: _,)* } = new;
-            let differs = [$((stringify!($field), old.$field != new.$field)),*];
-            differs.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
-        }};
-    }
-    differing!(
-        username, display_name, first_name, last_name, email, email_verified, phone, bio, company, job_title,
-        location, website, linkedin_username, github_username, twitter_username, avatar_url, avatar_urls, timezone,
-        language, public_profile, email_notifications, marketing_emails, preferences;
-        id, created_at, updated_at, version
-    )
 }
 
 #[cfg(test)]

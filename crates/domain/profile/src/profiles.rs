@@ -3,53 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use frontdesk_kernel::{Clock, Entropy, EventId, Fault, FaultCode, Unavailable, UserId};
+use frontdesk_kernel::{Clock, Entropy, EventId, Unavailable, UserId};
 
-use crate::FieldError;
 use crate::channels::ChannelsPatch;
-use crate::profile::{Authority, Precondition, Profile, ProfileChange, ProfilePatch, View};
-use crate::token::TokenRefused;
-
-/// Why a profile is not changed.
-#[derive(Debug, thiserror::Error)]
-pub enum UpdateError {
-    /// No such profile.
-    #[error("User not found")]
-    NotFound,
-    /// The account has been claimed, or its window has ended, since the request came in.
-    #[error(transparent)]
-    NotOpen(#[from] TokenRefused),
-    /// A rule that needs the stored state is broken.
-    #[error("{field} {error}")]
-    Invalid {
-        /// The field.
-        field: &'static str,
-        /// The rule.
-        error: FieldError,
-    },
-    /// The username belongs to somebody else.
-    #[error("the username is taken")]
-    UsernameTaken,
-    /// The caller's copy is stale; here is the current one.
-    #[error("the copy is stale: read it again and repeat the change")]
-    PreconditionFailed(Box<View>),
-    /// The store is out of reach.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-}
-
-impl Fault for UpdateError {
-    fn code(&self) -> FaultCode {
-        match self {
-            Self::NotFound => FaultCode::NotFound,
-            Self::NotOpen(cause) => cause.code(),
-            Self::Invalid { .. } => FaultCode::ValidationFailed,
-            Self::UsernameTaken => FaultCode::UsernameTaken,
-            Self::PreconditionFailed(_) => FaultCode::PreconditionFailed,
-            Self::Unavailable(cause) => cause.code(),
-        }
-    }
-}
+use crate::profile::{Authority, Precondition, Profile, ProfileChange, ProfilePatch, UpdateError, View};
 
 /// Keeps profiles.
 ///

@@ -1,8 +1,6 @@
 //! Settings of the interface.
 
-use frontdesk_kernel::{Patch, Timestamp, UserId};
-
-use crate::user_settings::SettingsError;
+use frontdesk_kernel::{Fault, FaultCode, Patch, Timestamp, Unavailable, UserId};
 
 /// Light or dark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -165,6 +163,30 @@ pub struct SettingsChange {
     pub seen: Option<Vec<i64>>,
     /// The moment of the change.
     pub now: Timestamp,
+}
+
+/// Why settings are not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// No such user.
+    #[error("no such user")]
+    NotFound,
+    /// The caller's copy is stale; here is the current one.
+    #[error("the copy is stale: read it again and repeat the change")]
+    PreconditionFailed(Box<Settings>),
+    /// The store is out of reach.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl Fault for SettingsError {
+    fn code(&self) -> FaultCode {
+        match self {
+            Self::NotFound => FaultCode::NotFound,
+            Self::PreconditionFailed(_) => FaultCode::PreconditionFailed,
+            Self::Unavailable(cause) => cause.code(),
+        }
+    }
 }
 
 /// Decides a change: the new settings, or `None` where nothing changes. Pure.

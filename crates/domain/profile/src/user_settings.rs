@@ -3,33 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use frontdesk_kernel::{Clock, Fault, FaultCode, Unavailable, UserId};
+use frontdesk_kernel::{Clock, Unavailable, UserId};
 
-use crate::settings::{Settings, SettingsChange, SettingsPatch};
-
-/// Why settings are not changed.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    /// No such user.
-    #[error("no such user")]
-    NotFound,
-    /// The caller's copy is stale; here is the current one.
-    #[error("the copy is stale: read it again and repeat the change")]
-    PreconditionFailed(Box<Settings>),
-    /// The store is out of reach.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-}
-
-impl Fault for SettingsError {
-    fn code(&self) -> FaultCode {
-        match self {
-            Self::NotFound => FaultCode::NotFound,
-            Self::PreconditionFailed(_) => FaultCode::PreconditionFailed,
-            Self::Unavailable(cause) => cause.code(),
-        }
-    }
-}
+use crate::settings::{Settings, SettingsChange, SettingsError, SettingsPatch};
 
 /// Keeps settings.
 ///

@@ -102,7 +102,7 @@ impl Adapters {
 /// Brings the schema up to date.
 pub async fn migrate(database: &Database) -> Result<(), StartError> {
     let migrated = frontdesk_postgres::migrate(database.migration_url.expose_secret()).await;
-    let Migrated { applied } = migrated.map_err(|error| refused(error, StartError::Migrate))?;
+    let Migrated { applied } = migrated.map_err(|error| refused(database, error, StartError::Migrate))?;
     if applied.is_empty() {
         tracing::debug!("the schema is up to date");
     } else {
@@ -112,9 +112,11 @@ pub async fn migrate(database: &Database) -> Result<(), StartError> {
 }
 
 /// Tells a URL that cannot be used, which is a matter of configuration, from everything else.
-fn refused(error: MigrateError, otherwise: impl FnOnce(BoxError) -> StartError) -> StartError {
+fn refused(database: &Database, error: MigrateError, otherwise: impl FnOnce(BoxError) -> StartError) -> StartError {
+    let is_own = database.migration_url.expose_secret() != database.url.expose_secret();
+    let variable = if is_own { "MIGRATION_DATABASE_URL" } else { "DATABASE_URL" };
     match error {
-        MigrateError::Url(cause) => StartError::DatabaseUrl { variable: "MIGRATION_DATABASE_URL", cause },
+        MigrateError::Url(cause) => StartError::DatabaseUrl { variable, cause },
         other => otherwise(other.into()),
     }
 }
@@ -167,5 +169,5 @@ fn signing_key(tokens: &Tokens) -> Option<Vec<u8>> {
 async fn kept_key(database: &Database, drawn: &[u8]) -> Result<Vec<u8>, StartError> {
     let url = database.migration_url.expose_secret();
     let kept = frontdesk_postgres::server_secret(url, SIGNING_KEY, drawn).await;
-    kept.map_err(|error| refused(error, StartError::KeptKey))
+    kept.map_err(|error| refused(database, error, StartError::KeptKey))
 }

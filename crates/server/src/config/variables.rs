@@ -60,7 +60,7 @@ variables! {
     DATABASE_URL: "database-url", "Postgres 15 or later; without it everything is kept in memory and lost at exit",
         default "none", example "postgres://frontdesk@localhost:5432/frontdesk?sslmode=require",
         file DATABASE_URL_FILE "database-url-file";
-    MIGRATION_DATABASE_URL: "migration-database-url", "The owner's login, used for migrations only",
+    MIGRATION_DATABASE_URL: "migration-database-url", "The owner's login, used at start only: for migrations, and for the key kept in the database",
         default "DATABASE_URL", example "postgres://owner@localhost:5432/frontdesk",
         file MIGRATION_DATABASE_URL_FILE "migration-database-url-file";
     DATABASE_POOL_SIZE: "database-pool-size", "Connections to Postgres",

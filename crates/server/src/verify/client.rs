@@ -8,6 +8,7 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 use url::Url;
 
+use crate::describe::describe;
 use crate::healthcheck;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -75,7 +76,7 @@ pub(super) struct Client<'a, W> {
 
 impl<'a, W: Write> Client<'a, W> {
     pub(super) fn new(url: &Url, out: &'a mut W) -> Result<Self, String> {
-        let http = healthcheck::client(url, PATIENCE).map_err(|error| healthcheck::describe(&error))?;
+        let http = healthcheck::client(url, PATIENCE).map_err(|error| describe(&error))?;
         let base = url.as_str().trim_end_matches('/').to_owned();
         Ok(Self { http, base, out, passed: 0, failed: 0 })
     }
@@ -89,7 +90,7 @@ impl<'a, W: Write> Client<'a, W> {
     pub(super) async fn ask(&mut self, ask: Ask<'_>, status: u16) -> io::Result<Option<Answer>> {
         let what = format!("{} {}{}", ask.method, ask.path, if ask.token.is_some() { ", with the token" } else { "" });
         match self.send(ask).await {
-            Err(error) => self.fail(&what, &healthcheck::describe(&error)).map(|()| None),
+            Err(error) => self.fail(&what, &describe(&error)).map(|()| None),
             Ok((got, answer)) if got == status => {
                 self.pass(&format!("{what} -> {status}"))?;
                 Ok(Some(answer))

@@ -270,7 +270,7 @@ async fn wire(site: &Site, bytes: &[u8], half_close: bool) -> String {
 async fn requests_that_are_no_http_get_a_4xx_or_a_close(store: Store) {
     let site = store.open().await;
     let long = "x".repeat(200 * 1_024);
-    let headers: String = (0..200).map(|n| format!("X-H{n}: v\r\n")).collect();
+    let headers = "X-H: v\r\n".repeat(200);
     for request in [
         "POST /users HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}".to_owned(),
         "POST /users HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}".to_owned(),

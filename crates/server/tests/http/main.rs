@@ -1,4 +1,11 @@
 //! The API as its clients see it. Every test runs on both stores: always in memory, and on Postgres where there is one.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking; clippy's own exceptions do not reach the helpers of integration tests"
+)]
 
 mod accounts;
 mod bad_inputs;

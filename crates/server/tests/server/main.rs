@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod env_example;
 #[cfg(test)]
+mod postgres;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod running;

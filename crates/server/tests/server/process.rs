@@ -146,6 +146,25 @@ fn a_taken_port_is_one_line() {
 }
 
 #[test]
+fn a_database_that_cannot_be_used_is_one_line_without_its_password() {
+    let port = {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap().port()
+    };
+    let url = |rest: &str| format!("postgres://root:hunter2@127.0.0.1:{port}/frontdesk{rest}");
+    for (url, code, start) in [
+        (url(""), 1, "the database cannot be migrated: "),
+        (url("?sslmode=maybe"), 2, "DATABASE_URL cannot be used: sslmode must be "),
+    ] {
+        let output = output(&["--port", "0"], &[("DATABASE_URL", &url)]);
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{errors}");
+        assert!(errors.starts_with(start) && !errors.contains("hunter2"), "{errors}");
+        assert_eq!(errors.lines().count(), 1, "{errors}");
+    }
+}
+
+#[test]
 fn a_wrong_configuration_is_told_whole_and_without_secrets() {
     let variables = [
         ("PORT", "eighty"),

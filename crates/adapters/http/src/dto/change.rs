@@ -91,7 +91,7 @@ pub(crate) struct MobileChanges {
 
 /// A change of the notification channels.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "describes what `channels` reads")]
+#[expect(dead_code, clippy::struct_field_names, reason = "describes what `channels` reads, named as on the wire")]
 pub(crate) struct ChannelsChange {
     email_enabled: Option<bool>,
     push_enabled: Option<bool>,

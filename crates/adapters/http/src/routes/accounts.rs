@@ -12,9 +12,9 @@ use super::to_the_end;
 use crate::body::Body;
 use crate::config::Services;
 use crate::credential::Anonymous;
+use crate::dto::error::ErrorBody;
 use crate::error::{ApiError, ApiResult};
 use crate::input::{Fields, Unknown};
-use crate::openapi::ErrorBody;
 
 /// What a client sends from now on.
 #[derive(Serialize, ToSchema)]

@@ -14,10 +14,10 @@ use crate::body::Body;
 use crate::config::Services;
 use crate::credential::Caller;
 use crate::dto::change::{MobileChanges, NameChange, mobile_patch, name_patch};
+use crate::dto::error::ErrorBody;
 use crate::dto::view::{MobileBody, MobileUpdatedBody};
 use crate::entity_tag;
 use crate::error::{ApiError, ApiResult};
-use crate::openapi::ErrorBody;
 
 /// The label that the app puts on its requests. It grants nothing.
 fn require_label(request: &HttpRequest) -> Result<(), ApiError> {

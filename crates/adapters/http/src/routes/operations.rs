@@ -13,16 +13,24 @@ use utoipa::ToSchema;
 use utoipa_swagger_ui::Config;
 
 use crate::config::{HttpConfig, Services};
+use crate::dto::error::ErrorBody;
 use crate::error::{ApiError, ApiResult, Code};
 use crate::metrics::Metrics;
-use crate::openapi::{ErrorBody, openapi_json};
 
 /// The page draws itself from its own origin, and sets styles as it goes.
 const DOCS_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'unsafe-inline'; \
     style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'";
 
-static OPENAPI: LazyLock<Bytes> = LazyLock::new(|| openapi_json().into());
 static DOCS: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| Arc::new(Config::from("/openapi.json")));
+
+/// The description of the API, made when it is first asked for: a start is to be quick.
+pub(crate) struct Description(LazyLock<Bytes, fn() -> Bytes>);
+
+impl Description {
+    pub(crate) const fn made_by(describe: fn() -> Bytes) -> Self {
+        Self(LazyLock::new(describe))
+    }
+}
 
 /// When the process began to serve.
 pub(crate) struct Uptime(Timestamp);
@@ -91,8 +99,8 @@ pub(crate) async fn metrics(metrics: Data<Metrics>) -> ApiResult {
 /// This document.
 #[utoipa::path(get, path = "/openapi.json", operation_id = "openapi", tag = "operations",
     responses((status = 200, body = Object)))]
-pub(crate) async fn openapi() -> ApiResult {
-    Ok(HttpResponse::Ok().content_type("application/json").body(OPENAPI.clone()))
+pub(crate) async fn openapi(description: Data<Description>) -> ApiResult {
+    Ok(HttpResponse::Ok().content_type("application/json").body(description.0.clone()))
 }
 
 /// The page lives below a slash, which its own links need.

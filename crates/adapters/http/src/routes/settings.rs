@@ -12,10 +12,10 @@ use super::to_the_end;
 use crate::body::Body;
 use crate::config::Services;
 use crate::credential::Caller;
+use crate::dto::error::ErrorBody;
 use crate::dto::settings::{SettingsBody, SettingsChanges, settings_patch};
 use crate::entity_tag;
 use crate::error::{ApiError, ApiResult};
-use crate::openapi::ErrorBody;
 
 fn answer(request: &HttpRequest, settings: &Settings, user: UserId) -> HttpResponse {
     let tag = entity_tag::of_version(settings.version, user);

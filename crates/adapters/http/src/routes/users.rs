@@ -3,7 +3,7 @@
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
-use frontdesk_kernel::{Patch, UserId};
+use frontdesk_kernel::UserId;
 use frontdesk_profile::password::Password;
 use frontdesk_profile::profile::{Authority, Profile};
 use frontdesk_profile::{
@@ -19,12 +19,12 @@ use crate::body::Body;
 use crate::config::{HttpConfig, Services};
 use crate::credential::{Anonymous, MaybeCaller};
 use crate::dto::change::{ProfileChanges, profile_patch};
+use crate::dto::error::ErrorBody;
 use crate::dto::view::{PublicUserBody, UserBody};
 use crate::entity_tag;
 use crate::error::{ApiError, ApiResult};
 use crate::idempotency::{self, Claimed, Key, claim, completion, fingerprint};
 use crate::input::{Fields, Unknown};
-use crate::openapi::ErrorBody;
 
 /// The secrets of an answer to `POST /users`: shown once, `null` in a replay.
 const SECRETS: &[&str] = &["access_token", "expires_in"];
@@ -78,13 +78,9 @@ fn user_id(path: &str) -> Result<UserId, ApiError> {
 
 fn registration(user_id: UserId, object: Map<String, Value>) -> Result<Registration, ApiError> {
     let mut fields = Fields::new(object, Unknown::Ignore);
-    let set = |patch| if let Patch::Set(value) = patch { Some(value) } else { None };
     let username = fields.required("username");
-    let display_name = set(fields.nullable("display_name"));
-    let email = match fields.nullable("email") {
-        Patch::Set(email) => Some(email),
-        Patch::Keep | Patch::Clear => None,
-    };
+    let display_name = fields.nullable("display_name").value();
+    let email = fields.nullable("email").value();
     let password = fields.secret("password");
     fields.finish(&[])?;
     let username = username.ok_or_else(|| ApiError::field("username", "is required"))?;

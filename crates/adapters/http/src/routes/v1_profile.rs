@@ -13,11 +13,11 @@ use crate::body::Body;
 use crate::config::Services;
 use crate::credential::Caller;
 use crate::dto::change::{ProfileChanges, profile_patch};
+use crate::dto::error::ErrorBody;
 use crate::dto::view::{ProfileBody, PublicProfileBody};
 use crate::entity_tag;
 use crate::error::{ApiError, ApiResult};
 use crate::input::Unknown;
-use crate::openapi::ErrorBody;
 
 fn answer(request: &HttpRequest, profile: &Profile) -> HttpResponse {
     let tag = entity_tag::of_profile(profile);

@@ -1,11 +1,9 @@
 //! How often each operation waits for the network, counted on the wire.
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use common::{given, stores};
+use crate::common::{given, stores};
 use frontdesk_kernel::idempotency::IdempotencyStore;
 use frontdesk_profile::channels::ChannelsPatch;
 use frontdesk_profile::{AccountStore, ProfileStore, SettingsStore};

@@ -1,10 +1,8 @@
 //! The migrations: what they leave behind, taken back and run by many at once.
 
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::{ask, owner};
+use crate::common::{ask, owner};
 use frontdesk_postgres::{MigrateError, migrate, revert_all, server_secret};
 use frontdesk_testkit::postgres::{database, empty_database};
 use tokio_postgres::Client;
@@ -179,9 +177,9 @@ fn diesel_type(udt: &str) -> &'static str {
 fn written_schema() -> BTreeMap<String, Vec<String>> {
     let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut table = String::new();
-    for line in include_str!("../src/schema.rs").lines().map(str::trim) {
+    for line in include_str!("../../src/schema.rs").lines().map(str::trim) {
         if let Some(rest) = line.strip_prefix("app.") {
-            table = rest.split_once(' ').unwrap().0.to_owned();
+            rest.split_once(' ').unwrap().0.clone_into(&mut table);
         } else if line.contains(" -> ") {
             tables.entry(table.clone()).or_default().push(line.trim_end_matches(',').to_owned());
         }

@@ -1,7 +1,5 @@
 //! What the tests on a real Postgres share.
 
-#![allow(dead_code, clippy::allow_attributes, reason = "each test binary uses a part")]
-
 use frontdesk_kernel::UserId;
 use frontdesk_kernel::idempotency::{Claim, IdempotencyStore, Scope};
 use frontdesk_postgres::{PgConfig, PgStores, RlsMode};

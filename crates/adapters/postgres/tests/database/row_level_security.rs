@@ -1,8 +1,6 @@
 //! What the runtime roles can and cannot reach, asked in SQL: these hold whatever the stores do.
 
-mod common;
-
-use common::{acting_as, ask, code, given, owner, stores, touched};
+use crate::common::{acting_as, ask, code, given, owner, stores, touched};
 use frontdesk_kernel::UserId;
 use frontdesk_testkit::postgres::{TestDatabase, database};
 use tokio_postgres::Client;

@@ -1,13 +1,11 @@
 //! What happens when requests are dropped, when the database goes away, and when it comes back.
 
-mod common;
-
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use common::{given, owner, stores};
+use crate::common::{given, owner, stores};
 use frontdesk_kernel::Unavailable;
 use frontdesk_postgres::{ConnectError, PgConfig, PgStores, RlsMode};
 use frontdesk_profile::{AccountStore, FieldText, ProfileStore, SettingsStore};

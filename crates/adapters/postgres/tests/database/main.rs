@@ -1,0 +1,14 @@
+//! Tests on a real Postgres of what no port promises: isolation, migrations, faults, round trips.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed expectation is how a test fails"
+)]
+
+mod common;
+mod migrations;
+mod resilience;
+mod round_trips;
+mod row_level_security;
