@@ -8,7 +8,6 @@ CREATE TABLE app.users (
 CREATE TABLE app.profiles (
     id uuid PRIMARY KEY REFERENCES app.users (id) ON DELETE CASCADE,
     username varchar(32) CHECK (username COLLATE "C" ~ '^[A-Za-z0-9_.-]{3,32}$'),
-    username_key varchar(32),
     display_name varchar(100),
     first_name varchar(100),
     last_name varchar(100),
@@ -34,13 +33,16 @@ CREATE TABLE app.profiles (
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     version bigint NOT NULL DEFAULT 1 CHECK (version >= 1),
-    CONSTRAINT profiles_username_key_unique UNIQUE (username_key),
-    -- The comparison form is decided by the domain; this only holds it to it. Without the collation a Turkish
-    -- database would make another letter of I.
-    CONSTRAINT profiles_username_key_form CHECK (
-        (username IS NULL) = (username_key IS NULL) AND username_key = lower(username COLLATE "C")
-    ),
     CONSTRAINT profiles_verified_email CHECK (email IS NOT NULL OR NOT email_verified)
+);
+
+-- The comparison forms of usernames, apart from all else: a sign-in has only a name, and must see nothing more of
+-- whoever it belongs to. The domain decides the form; the check only holds it to it, without the collation of the
+-- database, in which I may have another small letter.
+CREATE TABLE app.login_names (
+    user_id uuid PRIMARY KEY REFERENCES app.users (id) ON DELETE CASCADE,
+    username_key varchar(32) NOT NULL CHECK (username_key COLLATE "C" ~ '^[a-z0-9_.-]{3,32}$'),
+    CONSTRAINT profiles_username_key_unique UNIQUE (username_key)
 );
 
 CREATE TABLE app.user_settings (
@@ -84,11 +86,13 @@ CREATE TABLE app.notification_preferences (
 
 ALTER TABLE app.users ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE app.profiles ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE app.login_names ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE app.user_settings ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE app.notification_preferences ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
 GRANT SELECT, INSERT, UPDATE ON app.users TO frontdesk_app;
 GRANT SELECT, INSERT, UPDATE ON app.profiles TO frontdesk_app;
+GRANT SELECT, INSERT, UPDATE ON app.login_names TO frontdesk_app;
 GRANT SELECT, INSERT, UPDATE ON app.user_settings TO frontdesk_app;
 GRANT SELECT, INSERT, UPDATE ON app.notification_preferences TO frontdesk_app;
 
@@ -100,17 +104,25 @@ CREATE POLICY users_update ON app.users FOR UPDATE TO frontdesk_app
     USING (id = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid))
     WITH CHECK (id = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid));
 
--- At a sign-in nobody is in scope yet, only the name that was typed: it shows the one row that has it.
 CREATE POLICY profiles_select ON app.profiles FOR SELECT TO frontdesk_app
-    USING (
-        id = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid)
-        OR username_key = (SELECT NULLIF(current_setting('app.login_name', true), ''))
-    );
+    USING (id = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid));
 CREATE POLICY profiles_insert ON app.profiles FOR INSERT TO frontdesk_app
     WITH CHECK (id = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid));
 CREATE POLICY profiles_update ON app.profiles FOR UPDATE TO frontdesk_app
     USING (id = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid))
     WITH CHECK (id = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid));
+
+-- At a sign-in nobody is in scope yet, only the name that was typed: it shows the one row that has it.
+CREATE POLICY login_names_select ON app.login_names FOR SELECT TO frontdesk_app
+    USING (
+        user_id = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid)
+        OR username_key = (SELECT NULLIF(current_setting('app.login_name', true), ''))
+    );
+CREATE POLICY login_names_insert ON app.login_names FOR INSERT TO frontdesk_app
+    WITH CHECK (user_id = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid));
+CREATE POLICY login_names_update ON app.login_names FOR UPDATE TO frontdesk_app
+    USING (user_id = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid))
+    WITH CHECK (user_id = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid));
 
 CREATE POLICY user_settings_select ON app.user_settings FOR SELECT TO frontdesk_app
     USING (user_id = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid));

@@ -18,7 +18,7 @@ FROM app.profiles WHERE id = :id FOR UPDATE;
 \endpipeline
 \startpipeline
 UPDATE app.profiles
-SET username = username, username_key = username_key, display_name = display_name, first_name = first_name,
+SET username = username, display_name = display_name, first_name = first_name,
     last_name = last_name, avatar_url = avatar_url, avatar_urls = avatar_urls, email = email,
     email_verified = email_verified, phone = phone, bio = 'At the desk, visit ' || :visit, company = company,
     job_title = job_title, location = location, website = website, linkedin_username = linkedin_username,

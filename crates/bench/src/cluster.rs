@@ -20,27 +20,27 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A Postgres whose login may create databases.
 pub(crate) struct Cluster {
     login: Url,
-    /// The folder of the programs; empty where the `PATH` is asked for each.
-    binaries: PathBuf,
+    binaries: Option<PathBuf>,
     throwaway: Option<Throwaway>,
 }
 
 impl Cluster {
     /// Uses the database server of `url`, or starts one; `None` where there is neither that nor pgbench.
     pub(crate) fn find(url: Option<&Url>) -> Outcome<Option<Self>> {
-        let installed = binaries().filter(|folder| folder.join("pgbench").is_file());
-        let cluster = match (url, installed) {
-            (Some(url), installed) => {
-                Self { login: url.clone(), binaries: installed.unwrap_or_default(), throwaway: None }
-            }
+        let binaries = binaries();
+        if run(Command::new(program(binaries.as_deref(), "pgbench")).arg("--version"), "").is_err() {
+            return Ok(None);
+        }
+        let (login, throwaway) = match (url, &binaries) {
+            (Some(url), _) => (url.clone(), None),
             (None, None) => return Ok(None),
-            (None, Some(binaries)) => {
+            (None, Some(folder)) => {
                 let port = free_port()?;
-                let throwaway = Some(Throwaway::start(&binaries, port)?);
                 let login = Url::parse(&format!("postgres://postgres@127.0.0.1:{port}/postgres"))?;
-                Self { login, binaries, throwaway }
+                (login, Some(Throwaway::start(folder, port)?))
             }
         };
+        let cluster = Self { login, binaries, throwaway };
         let started = Instant::now();
         while let Err(failure) = cluster.psql(&cluster.login, "SELECT 1") {
             if cluster.throwaway.is_none() || started.elapsed() > PATIENCE {
@@ -77,7 +77,7 @@ impl Cluster {
     }
 
     fn client(&self, name: &str) -> Command {
-        Command::new(self.binaries.join(name))
+        Command::new(program(self.binaries.as_deref(), name))
     }
 }
 
@@ -163,6 +163,12 @@ impl Drop for Throwaway {
         self.stop.status().ok();
         self.postmaster.wait().ok();
     }
+}
+
+/// The program of the server's own folder, else the one on the `PATH`: clients are often installed apart.
+fn program(binaries: Option<&Path>, name: &str) -> PathBuf {
+    let beside = binaries.map(|folder| folder.join(name)).filter(|path| path.is_file());
+    beside.unwrap_or_else(|| PathBuf::from(name))
 }
 
 /// Runs a program to its end with `input`, and gives its output; its complaint is the error.

@@ -64,6 +64,13 @@ pub(crate) struct Options {
     document: PathBuf,
 }
 
+impl Options {
+    /// Rounds, and seconds of each subject in a round.
+    const fn extent(&self) -> (u32, u64) {
+        if self.quick { (2, 1) } else { (self.rounds, self.seconds) }
+    }
+}
+
 /// Where a subject's load comes from.
 enum Source<'a> {
     Http(Plan),
@@ -134,7 +141,7 @@ fn measure_rounds(options: &Options, program: &Path, cluster: Option<&Cluster>, 
         command.args(["hello", "--port", &port.to_string()]);
     })?;
     let memory = start(program, None, None)?;
-    let (rounds, seconds) = if options.quick { (2, 1) } else { (options.rounds, options.seconds) };
+    let (rounds, seconds) = options.extent();
     let mut bench = Bench { options, rounds, measure: Duration::from_secs(seconds), subjects: Vec::new() };
     bench.add(Subject::Hello, &hello, Arc::new([Request::anonymous("/")]));
     let visitors = users::sign_up(memory.address, options.users)?;
@@ -234,10 +241,11 @@ fn writes(users: &[User]) -> Arc<[Request]> {
 }
 
 fn body(options: &Options, postgres: &str, figures: &Figures) -> String {
+    let (rounds, seconds) = options.extent();
     let load = format!(
-        "{} rounds of {} s, {} connections, {} users, a random one for each request; JWT, limits, metrics and request \
+        "{rounds} rounds of {seconds} s, {} connections, {} users, a random one for each request; JWT, limits, metrics and request \
          log on (the log to /dev/null). pgbench: `-M prepared -c {} -j 1`.",
-        options.rounds, options.seconds, options.connections, options.users, options.pgbench_clients
+        options.connections, options.users, options.pgbench_clients
     );
     format!("{}\n{}\n{load}\nPostgres: {postgres}.\n", targets::table(figures), figures.table())
 }

@@ -10,6 +10,7 @@ pub mod config;
 mod describe;
 mod healthcheck;
 mod housekeeping;
+mod log_writer;
 mod readiness;
 mod serve;
 mod system;

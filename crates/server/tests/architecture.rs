@@ -31,6 +31,7 @@ const ADAPTER_ON_ADAPTER: &[(&str, &str)] = &[
     ("frontdesk-auth", "frontdesk-cpu"),
 ];
 
+#[expect(clippy::unwrap_used, reason = "without the manifests there is nothing to test")]
 fn workspace() -> Metadata {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
     let mut command = MetadataCommand::new();

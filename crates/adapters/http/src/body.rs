@@ -109,6 +109,10 @@ fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
 fn parse_form(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
     let mut object = Map::new();
     for (key, value) in url::form_urlencoded::parse(bytes) {
+        // The parser puts this in the place of what is no UTF-8.
+        if key.contains('\u{FFFD}') || value.contains('\u{FFFD}') {
+            return Err(ApiError::malformed("the form is not UTF-8"));
+        }
         if object.insert(key.into_owned(), Value::String(value.into_owned())).is_some() {
             return Err(ApiError::malformed("a field of the form is repeated"));
         }

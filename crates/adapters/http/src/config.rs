@@ -145,19 +145,22 @@ impl FromStr for OriginPattern {
     type Err = MalformedOrigin;
 
     fn from_str(text: &str) -> Result<Self, MalformedOrigin> {
-        let malformed = || MalformedOrigin(text.to_owned());
+        let typed = text;
+        let malformed = || MalformedOrigin(typed.to_owned());
         if text == "*" {
             return Ok(Self::Any);
         }
+        // Browsers send host names in lower case.
+        let text = text.to_ascii_lowercase();
         let (scheme, host) = text.split_once("://").ok_or_else(malformed)?;
-        if scheme.is_empty() || !scheme.bytes().all(|b| b.is_ascii_lowercase()) {
+        if scheme.is_empty() || !scheme.bytes().all(|b| b.is_ascii_alphabetic()) {
             return Err(malformed());
         }
         match host.strip_prefix('*') {
             Some(suffix) if suffix.strip_prefix('.').is_some_and(is_host_and_port) => {
                 Ok(Self::Below { scheme: format!("{scheme}://"), suffix: suffix.to_owned() })
             }
-            None if is_host_and_port(host) => Ok(Self::Exact(text.to_owned())),
+            None if is_host_and_port(host) => Ok(Self::Exact(text.clone())),
             _ => Err(malformed()),
         }
     }
@@ -216,7 +219,7 @@ mod tests {
     #[test]
     fn what_is_no_origin_is_refused() {
         for text in
-            ["", "example.com", "https://", "https://a/b", "https://*example.com", "https://a.*.com", "HTTPS://a.test"]
+            ["", "example.com", "https://", "https://a/b", "https://*example.com", "https://a.*.com", "://a.test"]
         {
             assert!(text.parse::<OriginPattern>().is_err(), "{text}");
         }

@@ -1,7 +1,7 @@
 //! Who calls. A handler that serves users takes one of these three, and each counts the request against its caller's
 //! rate: a route without a credential cannot forget to.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use actix_web::dev::Payload;
@@ -17,7 +17,7 @@ use ipnet::IpNet;
 use crate::config::{HttpConfig, Services};
 use crate::error::ApiError;
 
-const POLICY: &str = "caller";
+pub(crate) const POLICY: &str = "caller";
 
 /// The caller's token was believed.
 pub(crate) struct Caller {
@@ -27,11 +27,13 @@ pub(crate) struct Caller {
 /// A token may come along; one that does is believed, or the request refused.
 pub(crate) struct MaybeCaller {
     pub(crate) claims: Option<AccessClaims>,
+    /// As limits count it.
     pub(crate) address: IpAddr,
 }
 
 /// Nobody is asked for a token, and one that comes along is not looked at.
 pub(crate) struct Anonymous {
+    /// As limits count it.
     pub(crate) address: IpAddr,
 }
 
@@ -40,6 +42,13 @@ pub(crate) struct Anonymous {
 pub(crate) struct Noted {
     pub(crate) user_id: Option<UserId>,
     pub(crate) rate: Option<(Quota, Verdict)>,
+}
+
+/// Tells the log whose request it was, where only the answer shows it: a sign-in, a registration.
+pub(crate) fn note_user(request: &HttpRequest, user: UserId) {
+    if let Some(noted) = request.extensions_mut().get_mut::<Noted>() {
+        noted.user_id = Some(user);
+    }
 }
 
 impl Caller {
@@ -57,16 +66,24 @@ pub(crate) fn client_address(request: &HttpRequest, proxies: &[IpNet]) -> IpAddr
         return peer;
     }
     let mut client = peer;
-    let hops = request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
-    let hops: Vec<&str> = hops.flat_map(|value| value.split(',')).collect();
+    let values: Vec<_> = request.headers().get_all("x-forwarded-for").collect();
+    let hops = values.into_iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let hops: Vec<&[u8]> = hops.collect();
     for hop in hops.into_iter().rev() {
-        let Ok(address) = hop.trim().parse::<IpAddr>() else { return client };
+        // Nobody knows who wrote what stands left of a hop that cannot be read.
+        let Some(address) = hop_address(hop) else { return client };
         client = address.to_canonical();
         if !is_proxy(&client) {
             break;
         }
     }
     client
+}
+
+/// An address, with or without a port, as proxies write either.
+fn hop_address(hop: &[u8]) -> Option<IpAddr> {
+    let hop = std::str::from_utf8(hop).ok()?.trim();
+    hop.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
 }
 
 /// An IPv6 subscriber has a whole /64: counting single addresses would count nothing.
@@ -111,7 +128,7 @@ fn shared(request: &HttpRequest) -> Result<(&Services, &HttpConfig), ApiError> {
 
 async fn authenticate(request: &HttpRequest) -> Result<(Option<AccessClaims>, IpAddr), ApiError> {
     let (services, config) = shared(request)?;
-    let address = client_address(request, &config.trusted_proxies);
+    let address = limited(client_address(request, &config.trusted_proxies));
     let believed = match bearer(request) {
         Ok(None) => Ok(None),
         Ok(Some(token)) => services.accounts.authenticate(token).await.map(Some).map_err(ApiError::from),
@@ -124,7 +141,7 @@ async fn authenticate(request: &HttpRequest) -> Result<(Option<AccessClaims>, Ip
         }
         // A refused token is counted against its address: guessing is not free.
         other => {
-            count(request, Subject::Address(limited(address)), None).await?;
+            count(request, Subject::Address(address), None).await?;
             other.map(|claims| (claims, address))
         }
     }
@@ -164,8 +181,8 @@ impl FromRequest for Anonymous {
         let request = request.clone();
         Box::pin(async move {
             let (_, config) = shared(&request)?;
-            let address = client_address(&request, &config.trusted_proxies);
-            count(&request, Subject::Address(limited(address)), None).await?;
+            let address = limited(client_address(&request, &config.trusted_proxies));
+            count(&request, Subject::Address(address), None).await?;
             Ok(Self { address })
         })
     }
@@ -173,6 +190,7 @@ impl FromRequest for Anonymous {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::header::HeaderValue;
     use actix_web::test::TestRequest;
 
     use super::*;
@@ -202,6 +220,22 @@ mod tests {
     fn garbage_in_the_header_ends_the_walk_at_the_last_hop_that_we_know() {
         assert_eq!(client("10.0.0.1", &["203.0.113.9, unknown, 10.0.0.2"]), "10.0.0.2");
         assert_eq!(client("10.0.0.1", &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn a_hop_may_have_a_port() {
+        assert_eq!(client("10.0.0.1", &["203.0.113.9:4711"]), "203.0.113.9");
+        assert_eq!(client("10.0.0.1", &["[2001:db8::1]:80"]), "2001:db8::1");
+    }
+
+    #[test]
+    fn a_line_that_is_no_text_hides_no_hop() {
+        let proxies = ["10.0.0.0/8".parse().unwrap()];
+        let line = HeaderValue::from_bytes(b"\xe9, 203.0.113.99").unwrap();
+        let request = TestRequest::default().peer_addr("10.0.0.1:1".parse().unwrap());
+        let request =
+            request.append_header(("x-forwarded-for", "198.51.100.7")).append_header(("x-forwarded-for", line));
+        assert_eq!(client_address(&request.to_http_request(), &proxies).to_string(), "203.0.113.99");
     }
 
     #[test]

@@ -11,12 +11,12 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{Error, HttpMessage as _, HttpResponse};
+use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse};
 use frontdesk_kernel::gcra::Verdict;
 use serde_json::{Value, json};
 
 use crate::config::Services;
-use crate::credential::Noted;
+use crate::credential::{Noted, POLICY};
 use crate::error::{ApiError, Code};
 use crate::metrics::Metrics;
 use crate::routes::Pattern;
@@ -24,6 +24,9 @@ use crate::routes::Pattern;
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// What logs say of a client that did not wait; no answer is ever sent with it.
+const CLIENT_CLOSED: u16 = 499;
 
 /// Nothing that this service answers may run or be framed; the documentation page has rules of its own.
 const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
@@ -50,6 +53,12 @@ fn is_v1(path: &str) -> bool {
     ["/api/v1", "/internal/v1", "/webhooks"]
         .iter()
         .any(|prefix| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
+
+/// The path that decides the form of an error: the pattern a request was routed by, so that an encoded letter in the
+/// path makes no other surface of it.
+fn surface(request: &HttpRequest) -> &str {
+    request.app_data::<Pattern>().map_or_else(|| request.path(), |pattern| pattern.0)
 }
 
 /// Puts a made-up method under one name: a label for each would grow without bound.
@@ -116,9 +125,9 @@ fn rate_headers(headers: &mut HeaderMap, noted: Noted) {
         Verdict::Allowed { remaining, reset } => (remaining, reset),
         Verdict::Refused { retry_after } => (0, retry_after),
     };
-    let policy = format!("\"caller\";q={};w={}", quota.per_period(), quota.period().as_secs());
+    let policy = format!("\"{POLICY}\";q={};w={}", quota.per_period(), quota.period().as_secs());
     put(headers, RATE_LIMIT_POLICY.clone(), policy);
-    put(headers, RATE_LIMIT.clone(), format!("\"caller\";r={remaining};t={}", seconds(reset)));
+    put(headers, RATE_LIMIT.clone(), format!("\"{POLICY}\";r={remaining};t={}", seconds(reset)));
 }
 
 fn common_headers(headers: &mut HeaderMap, id: HeaderValue, noted: Noted) {
@@ -160,7 +169,7 @@ fn finish<B: MessageBody + 'static>(response: ServiceResponse<B>, id: &HeaderVal
             let id = id.to_str().unwrap_or_default();
             tracing::error!(request_id = id, code = error.code.as_str(), cause, "a request failed");
         }
-        error_response(error, is_v1(response.request().path()))
+        error_response(error, is_v1(surface(response.request())))
     });
     let Some(mut replaced) = replaced else { return response.map_into_boxed_body() };
     // What other layers have put on stays: CORS above all, without which a browser hides the error.
@@ -173,6 +182,22 @@ fn finish<B: MessageBody + 'static>(response: ServiceResponse<B>, id: &HeaderVal
     ServiceResponse::new(request, replaced)
 }
 
+/// Tells of a request whose client hung up before the answer: the framework drops it without a word.
+struct HungUp<'a> {
+    id: &'a HeaderValue,
+    method: &'static str,
+    started: Instant,
+    is_answered: bool,
+}
+
+impl Drop for HungUp<'_> {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            log(self.id, self.method, "hung-up", CLIENT_CLOSED, self.started.elapsed(), Noted::default());
+        }
+    }
+}
+
 /// The layer itself.
 pub(crate) async fn edge(
     request: ServiceRequest,
@@ -181,7 +206,11 @@ pub(crate) async fn edge(
     let started = Instant::now();
     let id = request_id(&request);
     let method = method_name(request.method());
-    let response = next.call(request).await?;
+    let mut hung_up = HungUp { id: &id, method, started, is_answered: false };
+    let response = next.call(request).await;
+    hung_up.is_answered = true;
+    drop(hung_up);
+    let response = response?;
     let mut response = finish(response, &id);
     let noted = response.request().extensions().get::<Noted>().copied().unwrap_or_default();
     let route = response.request().app_data::<Pattern>().map_or("unmatched", |pattern| pattern.0);

@@ -1,7 +1,8 @@
 //! `Idempotency-Key`: claiming before the effect, replaying after it.
 
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ContentType, HeaderName};
@@ -21,7 +22,8 @@ static REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// How long a second request waits for the first.
 const PATIENCE: Duration = Duration::from_secs(2);
-const POLL: Duration = Duration::from_millis(50);
+/// The first pause between two looks; each is twice the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(25);
 
 /// A key as sent: 1 to 255 visible ASCII characters.
 pub(crate) struct Key(String);
@@ -64,7 +66,7 @@ pub(crate) enum Claimed {
     /// Ours: perform the effect.
     Yes(Claim),
     /// Done before: this is the answer.
-    Replay(HttpResponse),
+    Replay(Answer),
 }
 
 /// Claims a key, waiting a little for a request that runs.
@@ -77,29 +79,35 @@ pub(crate) async fn claim(
     let mut token = [0; 16];
     services.entropy.fill(&mut token);
     let claim = Claim { scope, token: Uuid::from_bytes(token), user_id };
-    let mut waited = Duration::ZERO;
+    let given_up = Instant::now() + PATIENCE;
+    let mut pause = FIRST_PAUSE;
     loop {
-        let outcome = services.idempotency.claim(&claim, fingerprint, services.clock.now()).await;
-        match outcome.map_err(unavailable)? {
-            Outcome::Claimed => return Ok(Claimed::Yes(claim)),
-            Outcome::Replay(answer) => return replay(answer).map(Claimed::Replay),
-            Outcome::Reused => {
+        match services.idempotency.claim(&claim, fingerprint, services.clock.now()).await {
+            Ok(Outcome::Claimed) => return Ok(Claimed::Yes(claim)),
+            Ok(Outcome::Replay(answer)) => return Ok(Claimed::Replay(answer)),
+            Ok(Outcome::Reused) => {
                 let message = "this Idempotency-Key was used with another body";
                 return Err(ApiError::new(Code::IdempotencyKeyReused, message));
             }
-            Outcome::InProgress if waited >= PATIENCE => {
+            Ok(Outcome::InProgress) if Instant::now() + pause > given_up => {
                 let message = "the first request with this Idempotency-Key still runs";
                 return Err(ApiError::new(Code::IdempotencyInProgress, message));
             }
-            Outcome::InProgress => {
-                tokio::time::sleep(POLL).await;
-                waited += POLL;
+            Ok(Outcome::InProgress) => {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            Err(cause) => {
+                // The claim may have been made and only its answer been lost.
+                release(services, claim);
+                return Err(unavailable(cause));
             }
         }
     }
 }
 
-fn replay(answer: Answer) -> Result<HttpResponse, ApiError> {
+/// The first answer once more.
+pub(crate) fn replay(answer: Answer) -> Result<HttpResponse, ApiError> {
     let Answer { status, body } = answer;
     let status = StatusCode::from_u16(status).map_err(|error| ApiError::internal(error.to_string()))?;
     Ok(HttpResponse::build(status)
@@ -118,9 +126,13 @@ pub(crate) fn completion(claim: Claim, status: StatusCode, mut body: Value, secr
     Completion { claim, answer: Answer { status: status.as_u16(), body: body.to_string().into_bytes() } }
 }
 
-/// Gives a claim back that led to nothing. Should that fail too, the claim's lease runs out by itself.
-pub(crate) async fn release(services: &Services, claim: &Claim) {
-    if let Err(cause) = services.idempotency.release(claim).await {
-        tracing::warn!(error = ApiError::from(cause).cause, "an idempotency key could not be released");
-    }
+/// Gives a claim back that led to nothing. Nobody waits for it: where the database is what failed, the answer must not
+/// come later for it. Should it fail too, the claim's lease runs out by itself.
+pub(crate) fn release(services: &Services, claim: Claim) {
+    let store = Arc::clone(&services.idempotency);
+    tokio::spawn(async move {
+        if let Err(cause) = store.release(&claim).await {
+            tracing::warn!(error = ApiError::from(cause).cause, "an idempotency key could not be released");
+        }
+    });
 }

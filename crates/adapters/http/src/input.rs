@@ -11,6 +11,12 @@ use validator::{ValidationError, ValidationErrors, ValidationErrorsKind};
 
 use crate::error::{ApiError, Code};
 
+/// How many unknown fields are named; an answer is not to be longer than what it answers.
+const MOST_UNKNOWN: usize = 100;
+
+/// How much of a name is repeated.
+const MOST_CHARS: usize = 100;
+
 /// What becomes of a field that nobody asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unknown {
@@ -40,7 +46,7 @@ impl Fields {
     pub(crate) fn refuse(&mut self, name: impl Into<Cow<'static, str>>, error: &FieldError) {
         let told = ValidationError::new("rule").with_message(error.to_string().into());
         // `ValidationErrors::add` takes only names known at compile time; the name of an unknown field is not.
-        let field = self.errors.errors_mut().entry(name.into());
+        let field = self.errors.errors_mut().entry(shortened(name.into()));
         if let ValidationErrorsKind::Field(all) = field.or_insert_with(|| ValidationErrorsKind::Field(Vec::new())) {
             all.push(told);
         }
@@ -180,9 +186,9 @@ impl Fields {
     /// Judges what is left, and gives all errors at once.
     pub(crate) fn finish(mut self, read_only: &[&str]) -> Result<(), ApiError> {
         if self.unknown == Unknown::Refuse {
-            for name in std::mem::take(&mut self.object).into_iter().map(|(name, _)| name) {
+            for name in std::mem::take(&mut self.object).into_iter().map(|(name, _)| name).take(MOST_UNKNOWN) {
                 let rule = if read_only.contains(&name.as_str()) { "is read-only" } else { "is not a known field" };
-                self.refuse(shortened(name), &FieldError::new(rule));
+                self.refuse(name, &FieldError::new(rule));
             }
         }
         if self.errors.is_empty() { Ok(()) } else { Err(invalid(&self.errors)) }
@@ -190,8 +196,11 @@ impl Fields {
 }
 
 /// A name that a client made up is repeated, but not at any length.
-fn shortened(name: String) -> String {
-    if name.chars().nth(64).is_some() { name.chars().take(64).chain(['…']).collect() } else { name }
+fn shortened(name: Cow<'static, str>) -> Cow<'static, str> {
+    if name.chars().nth(MOST_CHARS).is_none() {
+        return name;
+    }
+    name.chars().take(MOST_CHARS).chain(['…']).collect()
 }
 
 /// Only messages leave: the collector's own parameters could hold values.

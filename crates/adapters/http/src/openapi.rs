@@ -1,6 +1,9 @@
 //! The description of the API (OpenAPI 3.1), out of the handlers' own annotations.
 
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 struct Bearer;
@@ -26,6 +29,59 @@ impl Modify for UniqueIds {
                     operation.operation_id = shared.as_ref().map(|id| format!("{id}{suffix}"));
                 }
             }
+        }
+    }
+}
+
+/// What any operation of a surface may answer, and the headers that go with what one says it answers.
+struct Conventions;
+
+fn error(description: &str) -> RefOr<Response> {
+    let schema = RefOr::Ref(Ref::from_schema_name("ErrorBody"));
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    ResponseBuilder::new().description(description).content("application/json", content).build().into()
+}
+
+fn header_parameter(name: &str, description: &str) -> Parameter {
+    let schema = ObjectBuilder::new().schema_type(Type::String).build();
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .description(Some(description))
+        .schema(Some(schema))
+        .build()
+}
+
+fn apply_conventions(operation: &mut Operation) {
+    let is_operators = operation.tags.as_ref().is_some_and(|tags| tags.iter().any(|tag| tag == "operations"));
+    let mut headers = Vec::new();
+    let responses = &mut operation.responses.responses;
+    if !is_operators {
+        for (status, description) in
+            [("429", "Too many requests; see `Retry-After`"), ("503", "Out of reach; see `Retry-After`")]
+        {
+            responses.entry(status.to_owned()).or_insert_with(|| error(description));
+        }
+        if operation.request_body.is_some() {
+            responses.entry("408".to_owned()).or_insert_with(|| error("The body did not come in time"));
+        }
+    }
+    if responses.contains_key("304") {
+        headers.push(header_parameter("If-None-Match", "A tag seen before: 304 where it is still the current one"));
+    }
+    if responses.contains_key("412") {
+        headers.push(header_parameter("If-Match", "A tag seen before: 412 where it is no longer the current one"));
+    }
+    if !headers.is_empty() {
+        operation.parameters.get_or_insert_default().extend(headers.into_iter().map(RefOr::T));
+    }
+}
+
+impl Modify for Conventions {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for item in document.paths.paths.values_mut() {
+            let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+            operations.into_iter().flatten().for_each(apply_conventions);
         }
     }
 }
@@ -63,7 +119,7 @@ impl Modify for UniqueIds {
         (name = "mobile", description = "The iOS app."),
         (name = "operations", description = "Operators and tools."),
     ),
-    modifiers(&Bearer, &UniqueIds),
+    modifiers(&Bearer, &UniqueIds, &Conventions),
 )]
 struct Document;
 

@@ -9,6 +9,7 @@ use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Route
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 
+use crate::credential::Anonymous;
 use crate::error::{ApiError, ApiResult, Code};
 use crate::metrics::Metrics;
 
@@ -106,7 +107,21 @@ impl Path {
 
 /// Every route.
 pub(crate) fn table() -> Vec<Path> {
+    // The router tries patterns in turn: the routes that are asked most stand first.
     vec![
+        Path::new("/api/v1/profile").get(v1_profile::show).on(Method::PATCH, v1_profile::update),
+        Path::new("/api/v1/settings").get(settings::show).on(Method::PATCH, settings::update),
+        Path::new("/mobile/user/profile").get(mobile::show).on(Method::POST, mobile::update),
+        Path::new("/users").on(Method::POST, users::register),
+        Path::new("/users/{id}").get(users::show),
+        Path::new("/users/{id}/profile").on(Method::PUT, users::update),
+        Path::new("/users/{id}/password").on(Method::PUT, users::set_password),
+        Path::new("/update-user-name")
+            .on(Method::POST, mobile::rename)
+            .on(Method::PUT, mobile::rename)
+            .on(Method::PATCH, mobile::rename),
+        Path::new("/api/v1/auth/login").on(Method::POST, accounts::login),
+        Path::new("/api/v1/profiles/{id}").get(v1_profile::public),
         Path::new("/").get(operations::health),
         Path::new("/health").get(operations::health),
         Path::new("/ready").get(operations::ready),
@@ -114,19 +129,6 @@ pub(crate) fn table() -> Vec<Path> {
         Path::new("/openapi.json").get(operations::openapi),
         Path::new("/docs").get(operations::docs_home),
         Path::new("/docs/{file:.*}").get(operations::docs),
-        Path::new("/users").on(Method::POST, users::register),
-        Path::new("/users/{id}").get(users::show),
-        Path::new("/users/{id}/profile").on(Method::PUT, users::update),
-        Path::new("/users/{id}/password").on(Method::PUT, users::set_password),
-        Path::new("/mobile/user/profile").get(mobile::show).on(Method::POST, mobile::update),
-        Path::new("/update-user-name")
-            .on(Method::POST, mobile::rename)
-            .on(Method::PUT, mobile::rename)
-            .on(Method::PATCH, mobile::rename),
-        Path::new("/api/v1/auth/login").on(Method::POST, accounts::login),
-        Path::new("/api/v1/profile").get(v1_profile::show).on(Method::PATCH, v1_profile::update),
-        Path::new("/api/v1/profiles/{id}").get(v1_profile::public),
-        Path::new("/api/v1/settings").get(settings::show).on(Method::PATCH, settings::update),
     ]
 }
 
@@ -147,7 +149,8 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     for path in table() {
         path.register(config);
     }
-    config.default_service(web::to(|| async { Err::<HttpResponse, _>(ApiError::not_found()) }));
+    // Looking for paths that are not there is limited as anything else.
+    config.default_service(web::to(|_: Anonymous| async { Err::<HttpResponse, _>(ApiError::not_found()) }));
 }
 
 /// Runs a write to its end, even when the client hangs up half-way: a cancelled transaction would be rolled back,

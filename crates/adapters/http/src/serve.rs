@@ -21,8 +21,8 @@ use crate::routes::operations::{Description, Uptime};
 /// How long a client may take to send the head of a request.
 const HEAD_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long requests in flight may take once the server stops, in seconds.
-const SHUTDOWN_SECONDS: u64 = 8;
+/// How long requests in flight may take once the server stops, in seconds. Whoever stops it waits a second longer.
+const SHUTDOWN_SECONDS: u64 = 7;
 
 /// How long browsers may remember what CORS allows, in seconds.
 const PREFLIGHT_SECONDS: usize = 3_600;

@@ -15,8 +15,8 @@ use uuid::Uuid;
 
 use crate::errors::{Violation, vanished, violation};
 use crate::idempotency::complete;
-use crate::rows::{ChannelsRow, EventRow, ProfileRow, SettingsRow, UserRow, username_key};
-use crate::schema::{notification_preferences, outbox, profiles, user_settings, users};
+use crate::rows::{ChannelsRow, EventRow, LoginNameRow, ProfileRow, SettingsRow, UserRow};
+use crate::schema::{login_names, notification_preferences, outbox, profiles, user_settings, users};
 use crate::scoped::{Scope, Scoped};
 use crate::write::write;
 
@@ -58,7 +58,7 @@ impl AccountStore for PgAccountStore {
         if username_key.contains('\0') {
             return Ok(None);
         }
-        let of_name = profiles::table.filter(profiles::username_key.eq(username_key)).select(profiles::id);
+        let of_name = login_names::table.filter(login_names::username_key.eq(username_key)).select(login_names::user_id);
         let read = self.scoped.read(Scope::Login(username_key), |connection| of_name.load(&mut &*connection).boxed());
         let ids: Vec<Uuid> = read.await?;
         let Some(user_id) = ids.into_iter().next().map(UserId::new) else { return Ok(None) };
@@ -89,7 +89,7 @@ async fn insert(
 ) -> Result<(), CreateError> {
     let Registered { account, profile, settings, channels, event } = new;
     let user = account.id.as_uuid();
-    let profile = (ProfileRow::from(profile), profiles::username_key.eq(username_key(profile)));
+    let name = LoginNameRow::of(profile).map(|row| write(connection, diesel::insert_into(login_names::table).values(row)));
     let settings = (
         SettingsRow::from(settings),
         user_settings::user_id.eq(user),
@@ -102,13 +102,14 @@ async fn insert(
         notification_preferences::updated_at.eq(account.created_at.as_datetime()),
     );
     // The order of references: a user, then what belongs to one.
-    let inserts: Vec<BoxFuture<'_, QueryResult<usize>>> = vec![
+    let mut inserts: Vec<BoxFuture<'_, QueryResult<usize>>> = vec![
         write(connection, diesel::insert_into(users::table).values(UserRow::from(account))),
-        write(connection, diesel::insert_into(profiles::table).values(profile)),
+        write(connection, diesel::insert_into(profiles::table).values(ProfileRow::from(profile))),
         write(connection, diesel::insert_into(user_settings::table).values(settings)),
         write(connection, diesel::insert_into(notification_preferences::table).values(channels)),
         write(connection, diesel::insert_into(outbox::table).values(EventRow::try_from(event)?)),
     ];
+    inserts.extend(name);
     let completed = async {
         match completion {
             None => Ok(true),

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::query_builder::QueryFragment;
+use diesel::upsert::excluded;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use frontdesk_kernel::{Unavailable, UserId};
 use frontdesk_profile::account::Account;
@@ -16,8 +19,8 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, OptionFuture, join_all, join3};
 
 use crate::errors::{Violation, vanished, violation};
-use crate::rows::{ChannelsRow, EventRow, ProfileRow, UserRow, username_key};
-use crate::schema::{notification_preferences, outbox, profiles, users};
+use crate::rows::{ChannelsRow, EventRow, LoginNameRow, ProfileRow, UserRow, username_key};
+use crate::schema::{login_names, notification_preferences, outbox, profiles, users};
 use crate::scoped::{Scope, Scoped};
 use crate::write::write;
 
@@ -116,18 +119,32 @@ async fn lock_names(connection: &AsyncPgConnection, old: &Profile, new: &Profile
     locked.into_iter().try_for_each(|locked| locked.map(|_| ())).map_err(Unavailable::new)
 }
 
+/// Gives a user their new name. Whoever had none before has no row yet.
+fn named(row: LoginNameRow) -> impl QueryFragment<Pg> + Send {
+    diesel::insert_into(login_names::table)
+        .values(row)
+        .on_conflict(login_names::user_id)
+        .do_update()
+        .set(login_names::username_key.eq(excluded(login_names::username_key)))
+}
+
 async fn update_locked(connection: &AsyncPgConnection, change: &ProfileChange) -> Result<View, UpdateError> {
     let stored = lock(connection, change).await?;
     let Decision { view, event, channels_changed } = decide(&stored, change)?;
     let View { profile, channels } = &view;
     lock_names(connection, &stored.profile, profile).await?;
     let user = change.user_id.as_uuid();
-    let mut writes: Vec<BoxFuture<'_, QueryResult<usize>>> = Vec::with_capacity(3);
+    let mut writes: Vec<BoxFuture<'_, QueryResult<usize>>> = Vec::with_capacity(4);
     if let Some(event) = &event {
-        let row = (ProfileRow::from(profile), profiles::username_key.eq(username_key(profile)));
+        let row = ProfileRow::from(profile);
         let event = EventRow::try_from(event)?;
         writes.push(write(connection, diesel::update(profiles::table.find(user)).set(row)));
         writes.push(write(connection, diesel::insert_into(outbox::table).values(event)));
+    }
+    if username_key(&stored.profile) != username_key(profile)
+        && let Some(row) = LoginNameRow::of(profile)
+    {
+        writes.push(write(connection, named(row)));
     }
     if let Some(channels) = channels.filter(|_| channels_changed) {
         let of_user = notification_preferences::table.filter(notification_preferences::user_id.eq(user));

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::errors::corrupt;
-use crate::schema::{notification_preferences, outbox, profiles, user_settings, users};
+use crate::schema::{login_names, notification_preferences, outbox, profiles, user_settings, users};
 
 /// A row of `users`.
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
@@ -51,7 +51,7 @@ impl From<UserRow> for Account {
     }
 }
 
-/// A row of `profiles`, but for the comparison form of the username, which is written and never read.
+/// A row of `profiles`.
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = profiles, check_for_backend(diesel::pg::Pg), treat_none_as_null = true)]
 pub(crate) struct ProfileRow {
@@ -84,9 +84,24 @@ pub(crate) struct ProfileRow {
     version: i64,
 }
 
-/// The comparison form that is stored beside a username.
+/// The comparison form of a username.
 pub(crate) fn username_key(profile: &Profile) -> Option<String> {
     profile.username.as_ref().map(Username::key)
+}
+
+/// A row of `login_names`.
+#[derive(Insertable)]
+#[diesel(table_name = login_names, check_for_backend(diesel::pg::Pg))]
+pub(crate) struct LoginNameRow {
+    user_id: Uuid,
+    username_key: String,
+}
+
+impl LoginNameRow {
+    /// The row of a profile that has a username.
+    pub(crate) fn of(profile: &Profile) -> Option<Self> {
+        username_key(profile).map(|username_key| Self { user_id: profile.id.as_uuid(), username_key })
+    }
 }
 
 fn stored<T: FieldText>(field: Option<&T>) -> Option<String> {

@@ -13,7 +13,6 @@ diesel::table! {
     app.profiles (id) {
         id -> Uuid,
         username -> Nullable<Varchar>,
-        username_key -> Nullable<Varchar>,
         display_name -> Nullable<Varchar>,
         first_name -> Nullable<Varchar>,
         last_name -> Nullable<Varchar>,
@@ -39,6 +38,13 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         version -> BigInt,
+    }
+}
+
+diesel::table! {
+    app.login_names (user_id) {
+        user_id -> Uuid,
+        username_key -> Varchar,
     }
 }
 

@@ -13,13 +13,15 @@ use crate::{Timestamp, Unavailable, UserId};
 /// How long an answer is kept for replay.
 pub const KEPT_FOR: Duration = Duration::from_hours(24);
 
-/// How long a claim holds without an answer. Longer than any request may take, so that only a crash lets it run out.
-pub const CLAIM_LEASE: Duration = Duration::from_secs(30);
+/// How long a claim holds without an answer. Longer than a request takes, so that only a crash or a lost database lets
+/// it run out; and no longer, because until then a retry is told to wait. Should two requests hold one claim after all,
+/// the store lets only the later one commit.
+pub const CLAIM_LEASE: Duration = Duration::from_secs(10);
 
 /// Which request a key belongs to: one principal, one route, one key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Scope {
-    /// Who the key belongs to: `user:<id>`, or for requests without a user the route and a digest of the key.
+    /// Who the key belongs to: `user:<id>`, or where nobody is signed in `anonymous:` and a digest of the key.
     pub principal: String,
     /// Method and route pattern, as `POST /users`.
     pub route: String,

@@ -13,6 +13,7 @@ use crate::account::{Account, FRESH_SIGN_IN, PasswordGround, SetPassword, StoreP
 use crate::account_store::{AccountStore, CreateError, Registered};
 use crate::attempts::Attempts;
 use crate::channels::Channels;
+use crate::claimed::Claimed;
 use crate::password::{Password, PasswordHash, PasswordHasher};
 use crate::password_change::{PasswordChange, PasswordChangeError};
 use crate::profile::{Authority, Profile};
@@ -76,6 +77,7 @@ pub struct AccountsPorts {
 pub struct Accounts {
     ports: AccountsPorts,
     attempts: Attempts,
+    claimed: Arc<Claimed>,
     policy: ClaimPolicy,
     claim_window: Duration,
 }
@@ -84,7 +86,7 @@ impl Accounts {
     /// Joins the ports. `is_limited` switches the limits on failed sign-ins.
     pub fn new(ports: AccountsPorts, policy: ClaimPolicy, claim_window: Duration, is_limited: bool) -> Self {
         let attempts = Attempts::new(Arc::clone(&ports.limiter), Arc::clone(&ports.clock), is_limited);
-        Self { ports, attempts, policy, claim_window }
+        Self { ports, attempts, claimed: Arc::default(), policy, claim_window }
     }
 
     /// Draws the id of a user to be.
@@ -153,8 +155,11 @@ impl Accounts {
     pub async fn authenticate(&self, token: &str) -> Result<AccessClaims, AuthenticationError> {
         let now = self.ports.clock.now();
         let claims = self.ports.signer.verify(token, now)?;
-        if claims.claims_until.is_some_and(|until| now < until) {
+        if let Some(until) = claims.claims_until.filter(|until| now < *until)
+            && !self.claimed.holds(claims.user_id)
+        {
             self.ports.accounts.close_claim(claims.user_id).await?;
+            self.claimed.add(claims.user_id, until, now);
         }
         Ok(claims)
     }
@@ -192,35 +197,58 @@ impl Accounts {
         let key = Username::key_of(&username);
         let attempt = self.attempts.count(&key, address).await?;
         let attempt = attempt.map_err(|retry_after| SignInError::RateLimited { retry_after })?;
-        let login = self.ports.accounts.find_login(&key).await?;
-        let hash = login.as_ref().filter(|_| password.is_plausible()).and_then(|login| login.password.clone());
-        // An unknown user costs a hash too: the time must not tell who has an account.
-        let is_right = self.ports.hasher.verify(password, hash).await?;
-        let user = login.filter(|_| is_right).map(|login| login.user_id).ok_or(SignInError::Refused)?;
-        self.attempts.forgive(attempt).await?;
+        let proven = self.prove(&key, password).await;
+        if !matches!(proven, Ok(None)) {
+            self.attempts.forgive(attempt).await?;
+        }
+        let user = proven?.ok_or(SignInError::Refused)?;
         self.ports.accounts.account(user).await?.ok_or(SignInError::Refused)
     }
 
-    /// Changes a password, and gives the account after it.
-    pub async fn change_password(&self, change: PasswordChange) -> Result<Account, PasswordChangeError> {
-        let PasswordChange { user_id, caller, new_password, current_password, address } = change;
-        let ground = match &caller {
-            Some(claims) if claims.user_id == user_id => PasswordGround::Owner,
-            Some(_) => return Err(PasswordChangeError::NotFound),
-            None => PasswordGround::Unclaimed,
-        };
-        let stored = self.ports.accounts.account(user_id).await?.ok_or(TokenRefused)?;
-        let now = self.ports.clock.now();
-        let is_closed = self.policy == ClaimPolicy::Jwt || !stored.is_open(now);
-        if ground == PasswordGround::Unclaimed && is_closed {
-            return Err(TokenRefused.into());
+    /// Finds the user of a name whose password this is.
+    async fn prove(&self, username_key: &str, password: Password) -> Result<Option<UserId>, Unavailable> {
+        let login = self.ports.accounts.find_login(username_key).await?;
+        let hash = login.as_ref().filter(|_| password.is_plausible()).and_then(|login| login.password.clone());
+        // An unknown user costs a hash too: the time must not tell who has an account.
+        let is_right = self.ports.hasher.verify(password, hash).await?;
+        Ok(login.filter(|_| is_right).map(|login| login.user_id))
+    }
+
+    /// Tells on what ground the password of `target` may be set, before anything else of a request is looked at.
+    pub async fn password_ground(
+        &self,
+        target: UserId,
+        caller: Option<&AccessClaims>,
+    ) -> Result<PasswordGround, PasswordChangeError> {
+        match caller {
+            Some(claims) if claims.user_id == target => Ok(PasswordGround::Owner),
+            Some(_) => Err(PasswordChangeError::NotFound),
+            None if self.policy == ClaimPolicy::Jwt => Err(TokenRefused.into()),
+            None => {
+                let account = self.ports.accounts.account(target).await?;
+                let is_open = account.is_some_and(|account| account.is_open(self.ports.clock.now()));
+                if is_open { Ok(PasswordGround::Unclaimed) } else { Err(TokenRefused.into()) }
+            }
         }
+    }
+
+    /// Changes a password, and gives the account after it. The store checks the ground once more.
+    pub async fn change_password(&self, change: PasswordChange) -> Result<Account, PasswordChangeError> {
+        let PasswordChange { user_id, ground, signed_in_at, new_password, current_password, address } = change;
+        let stored = self.ports.accounts.account(user_id).await?.ok_or(TokenRefused)?;
         let profile = self.ports.profiles.profile(user_id).await?.ok_or(TokenRefused)?;
         let chosen = Password::choose(&new_password, profile.username.as_ref(), profile.email.as_ref());
         let chosen = chosen.map_err(PasswordChangeError::Invalid)?;
         if let Some(hash) = &stored.password {
-            let signed_in = caller.as_ref().map(|claims| claims.authenticated_at);
-            self.reauthenticate(user_id, hash, current_password, signed_in, address).await?;
+            match current_password {
+                Some(current) => {
+                    // Under the name of a sign-in, so that the two ways to guess share one limit.
+                    let name = profile.username.as_ref().map_or_else(|| user_id.to_string(), Username::key);
+                    self.reauthenticate(&name, hash, current, address).await?;
+                }
+                None if self.is_fresh(signed_in_at) => {}
+                None => return Err(PasswordChangeError::ReauthenticationRequired),
+            }
         }
         let hash = self.ports.hasher.hash(chosen).await?;
         let now = self.ports.clock.now();
@@ -234,27 +262,27 @@ impl Accounts {
         Ok(Account { id: user_id, password: Some(hash), claim_open_until: None, created_at: stored.created_at })
     }
 
+    /// Tells whether a sign-in is recent, in whole seconds, as tokens tell the time.
+    fn is_fresh(&self, signed_in_at: Option<Timestamp>) -> bool {
+        let now = self.ports.clock.now().unix_seconds();
+        signed_in_at.is_some_and(|at| now.saturating_sub(at.unix_seconds()).unsigned_abs() <= FRESH_SIGN_IN.as_secs())
+    }
+
     async fn reauthenticate(
         &self,
-        user: UserId,
+        name: &str,
         hash: &PasswordHash,
-        current: Option<Password>,
-        signed_in: Option<Timestamp>,
+        current: Password,
         address: IpAddr,
     ) -> Result<(), PasswordChangeError> {
-        let Some(current) = current else {
-            // In whole seconds, as tokens tell the time.
-            let now = self.ports.clock.now().unix_seconds();
-            let is_fresh = signed_in
-                .is_some_and(|at| now.saturating_sub(at.unix_seconds()).unsigned_abs() <= FRESH_SIGN_IN.as_secs());
-            return if is_fresh { Ok(()) } else { Err(PasswordChangeError::ReauthenticationRequired) };
-        };
-        let attempt = self.attempts.count(&user.to_string(), address).await?;
+        let attempt = self.attempts.count(name, address).await?;
         let attempt = attempt.map_err(|retry_after| PasswordChangeError::RateLimited { retry_after })?;
         let hash = Some(hash.clone()).filter(|_| current.is_plausible());
-        if !self.ports.hasher.verify(current, hash).await? {
+        let is_right = self.ports.hasher.verify(current, hash).await;
+        if matches!(is_right, Ok(false)) {
             return Err(PasswordChangeError::WrongPassword);
         }
-        Ok(self.attempts.forgive(attempt).await?)
+        self.attempts.forgive(attempt).await?;
+        is_right.map(|_| ()).map_err(PasswordChangeError::from)
     }
 }

@@ -10,6 +10,7 @@ mod account_store;
 mod accounts;
 mod attempts;
 pub mod channels;
+mod claimed;
 mod field;
 pub mod password;
 mod password_change;

@@ -3,19 +3,22 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use frontdesk_kernel::{Fault, FaultCode, Unavailable, UserId};
+use frontdesk_kernel::{Fault, FaultCode, Timestamp, Unavailable, UserId};
 
 use crate::FieldError;
+use crate::account::PasswordGround;
 use crate::password::Password;
-use crate::token::{AccessClaims, TokenRefused};
+use crate::token::TokenRefused;
 
 /// A request to change a password.
 #[derive(Debug, Clone)]
 pub struct PasswordChange {
     /// Whose password.
     pub user_id: UserId,
-    /// Who asks, by their token.
-    pub caller: Option<AccessClaims>,
+    /// On what ground; see [`Accounts::password_ground`](crate::Accounts::password_ground).
+    pub ground: PasswordGround,
+    /// When the caller last signed in, by their token.
+    pub signed_in_at: Option<Timestamp>,
     /// The new password as typed.
     pub new_password: String,
     /// The current one as typed.

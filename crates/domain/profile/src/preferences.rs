@@ -2,6 +2,9 @@
 //!
 //! Only what differs from the defaults is stored; a new preference is a change to this file alone.
 
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
 use serde_json::{Map, Number, Value, json};
 
 use crate::{DefaultScenario, FieldError, FieldText, Voice};
@@ -23,7 +26,7 @@ pub struct Preferences(Map<String, Value>);
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PreferencesPatch(Map<String, Value>);
 
-fn defaults() -> Map<String, Value> {
+static DEFAULTS: LazyLock<Map<String, Value>> = LazyLock::new(|| {
     let defaults = json!({
         "voice_preference": "alloy",
         "default_scenario": "default",
@@ -33,7 +36,7 @@ fn defaults() -> Map<String, Value> {
         Value::Object(map) => map,
         _ => Map::new(),
     }
-}
+});
 
 impl Preferences {
     /// Takes what a store gives back.
@@ -47,18 +50,22 @@ impl Preferences {
     }
 
     /// The document to show, with the defaults filled in.
-    pub fn shown(&self) -> Map<String, Value> {
-        let mut shown = defaults();
+    pub fn shown(&self) -> Cow<'static, Map<String, Value>> {
+        if self.0.is_empty() {
+            return Cow::Borrowed(&DEFAULTS);
+        }
+        let mut shown = DEFAULTS.clone();
         fill(&mut shown, &self.0);
-        shown
+        Cow::Owned(shown)
     }
 
     /// Applies a change.
     pub fn merged(&self, patch: &PreferencesPatch) -> Result<Self, FieldError> {
         let mut merged = self.0.clone();
         merge(&mut merged, &patch.0);
+        forget_defaults(&mut merged, &DEFAULTS);
         let merged = Self(merged);
-        let bytes = serde_json::to_vec(&merged.shown()).map_or(usize::MAX, |json| json.len());
+        let bytes = serde_json::to_vec(&*merged.shown()).map_or(usize::MAX, |json| json.len());
         if bytes > MAX_BYTES {
             return Err(FieldError::new(format!(
                 "must be at most {MAX_BYTES} bytes of JSON in all; it would have {bytes}"
@@ -76,6 +83,19 @@ fn fill(shown: &mut Map<String, Value>, stored: &Map<String, Value>) {
             _ => {
                 shown.insert(key.clone(), value.clone());
             }
+        }
+    }
+}
+
+/// Drops what says no more than the defaults do, so that asking for a default changes nothing.
+fn forget_defaults(stored: &mut Map<String, Value>, defaults: &Map<String, Value>) {
+    for (key, default) in defaults {
+        if let (Some(Value::Object(stored)), Value::Object(default)) = (stored.get_mut(key), default) {
+            forget_defaults(stored, default);
+        }
+        let is_default = |value: &Value| value == default || (default.is_object() && *value == json!({}));
+        if stored.get(key).is_some_and(is_default) {
+            stored.remove(key);
         }
     }
 }
@@ -109,6 +129,11 @@ impl PreferencesPatch {
         let mut errors = Vec::new();
         let mut checked = Map::new();
         for (key, value) in patch {
+            if let Err(error) = plain("preferences", &key) {
+                // Named from outside: a key with such a character is no name to repeat.
+                errors.push((String::new(), error.1));
+                continue;
+            }
             let found = match (key.as_str(), value) {
                 (_, Value::Null) => Ok(Value::Null),
                 ("voice_preference", value) => text::<Voice>(&value).map_err(|error| (key.clone(), error)),
@@ -165,9 +190,19 @@ fn free(path: &str, value: Value) -> Result<Value, PathError> {
             });
             checked.collect::<Result<_, _>>().map(Value::Object)
         }
+        Value::Number(number) if is_spelled_out(&number) => {
+            Err((path.to_owned(), FieldError::new("must be zero or of a magnitude from 1e-30 to 1e30")))
+        }
         Value::Number(number) => Ok(Value::Number(one_spelling(number))),
         other => Ok(other),
     }
+}
+
+/// Postgres spells a number without an exponent: `1e-307` takes 309 characters there, and a document of 16 KiB would
+/// become one of 600.
+fn is_spelled_out(number: &Number) -> bool {
+    let magnitude = number.as_f64().map_or(0.0, f64::abs);
+    magnitude != 0.0 && !(1e-30..=1e30).contains(&magnitude)
 }
 
 /// The number as Postgres gives it back, so that all stores give back the same and a repeated change changes nothing:
@@ -208,7 +243,7 @@ mod tests {
         let merged = patches.iter().fold(Preferences::default(), |stored, patch| {
             stored.merged(&PreferencesPatch::parse(object(patch.clone())).unwrap()).unwrap()
         });
-        Value::Object(merged.shown())
+        Value::Object(merged.shown().into_owned())
     }
 
     fn refusal(patch: Value) -> (String, String) {
@@ -277,6 +312,26 @@ mod tests {
             json!(0.5),
         ];
         assert_eq!(shown["x"], Value::from(expected.to_vec()));
+    }
+
+    #[test]
+    fn a_control_character_in_a_key_is_refused_even_where_the_key_is_removed() {
+        for patch in [json!({ "a\u{0}": 1 }), json!({ "a\u{1}": null })] {
+            assert!(PreferencesPatch::parse(object(patch)).is_err());
+        }
+    }
+
+    #[test]
+    fn asking_for_a_default_changes_nothing() {
+        for patch in [
+            json!({ "voice_preference": "alloy", "default_scenario": "default" }),
+            json!({ "call_history": {} }),
+            json!({ "call_history": { "enabled": true } }),
+            json!({ "call_history": { "enabled": null, "retention_days": null } }),
+        ] {
+            let patch = PreferencesPatch::parse(object(patch)).unwrap();
+            assert_eq!(Preferences::default().merged(&patch).unwrap(), Preferences::default());
+        }
     }
 
     #[test]

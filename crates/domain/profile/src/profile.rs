@@ -2,6 +2,8 @@
 
 mod merge;
 
+use std::borrow::Cow;
+
 use frontdesk_kernel::{Event, EventBody, EventId, Fault, FaultCode, Patch, Timestamp, Unavailable, UserId};
 
 use crate::channels::{self, Channels, ChannelsPatch};
@@ -127,14 +129,14 @@ impl Profile {
     }
 
     /// The name that others see: the display name, else first and last name, else the username.
-    pub fn shown_name(&self) -> Option<String> {
+    pub fn shown_name(&self) -> Option<Cow<'_, str>> {
         if let Some(name) = &self.display_name {
-            return Some(name.as_str().to_owned());
+            return Some(name.as_str().into());
         }
         match (&self.first_name, &self.last_name) {
-            (Some(first), Some(last)) => Some(format!("{} {}", first.as_str(), last.as_str())),
-            (Some(name), None) | (None, Some(name)) => Some(name.as_str().to_owned()),
-            (None, None) => self.username.as_ref().map(|name| name.as_str().to_owned()),
+            (Some(first), Some(last)) => Some(format!("{} {}", first.as_str(), last.as_str()).into()),
+            (Some(name), None) | (None, Some(name)) => Some(name.as_str().into()),
+            (None, None) => self.username.as_ref().map(|name| name.as_str().into()),
         }
     }
 }

@@ -125,17 +125,17 @@ fn phone(typed: &str) -> Result<String, FieldError> {
     Err(FieldError::new("must be a phone number in E.164 form, like +4930123456").found(typed))
 }
 
-/// BCP 47 as far as an interface needs it: a language, then optionally a script and a region.
+/// BCP 47 by its syntax (RFC 5646, section 2.1): subtags of 1 to 8 letters and digits. The first is a language, or `x`
+/// or `i`; which subtags are registered changes with the registry.
 fn language(typed: &str) -> Result<String, FieldError> {
     let tag = typed.trim();
-    let mut parts = tag.split('-').peekable();
-    let alphabetic = |part: &str| part.bytes().all(|b| b.is_ascii_alphabetic());
-    let is_language = parts.next().is_some_and(|part| (2..=3).contains(&part.len()) && alphabetic(part));
-    parts.next_if(|part| part.len() == 4 && alphabetic(part));
-    parts.next_if(|part| {
-        (part.len() == 2 && alphabetic(part)) || (part.len() == 3 && part.bytes().all(|b| b.is_ascii_digit()))
-    });
-    if is_language && parts.next().is_none() && tag.len() <= 10 {
+    let mut subtags = tag.split('-');
+    let first = subtags.next().unwrap_or_default();
+    let is_private = first.eq_ignore_ascii_case("x") || first.eq_ignore_ascii_case("i");
+    let is_language = (2..=8).contains(&first.len()) && first.bytes().all(|b| b.is_ascii_alphabetic());
+    let is_subtag = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
+    let well_formed = (is_language || (is_private && tag.len() > 2)) && subtags.all(is_subtag);
+    if well_formed && tag.len() <= 10 {
         return Ok(tag.to_owned());
     }
     Err(FieldError::new("must be a BCP 47 language tag of at most 10 characters, like en or pt-BR").found(tag))

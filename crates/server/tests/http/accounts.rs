@@ -271,7 +271,30 @@ async fn a_registration_answers_with_the_row_and_a_token(store: Store) {
     }
 }
 
+async fn in_open_mode_a_stale_copy_shows_a_stranger_nothing_private(store: Store) {
+    let site = store.open_with(&[("USERS_AUTH", "open")]).await;
+    let user =
+        site.register(json!({ "username": Site::fresh_name(), "password": PASSWORD, "email": "a@b.example" })).await;
+    let request =
+        site.request(reqwest::Method::PUT, &format!("/users/{}/profile", user.id)).header("If-Match", "\"0\"");
+    let refused = send(request.json(&json!({ "bio": "x" }))).await;
+    assert_eq!(refused.refusal(), (412, "precondition_failed"));
+    assert_eq!(refused.json["error"]["details"]["current"]["id"], user.id.as_str());
+    assert!(!refused.text.contains("a@b.example"), "{refused:?}");
+}
+
+async fn a_password_is_not_read_before_the_credential(store: Store) {
+    let site = store.open().await;
+    let (user, stranger) = (site.user().await, site.user().await);
+    let path = format!("/users/{}/password", user.id);
+    assert_eq!(site.put(&path, json!({})).await.refusal(), (401, "unauthorized"));
+    assert_eq!(site.put_as(&stranger, &path, json!({})).await.refusal(), (404, "not_found"));
+    assert_eq!(site.put_as(&user, &path, json!({})).await.refusal(), (400, "validation_failed"));
+}
+
 on_both_stores! {
+    in_open_mode_a_stale_copy_shows_a_stranger_nothing_private,
+    a_password_is_not_read_before_the_credential,
     an_unclaimed_account_shows_all_and_takes_writes_by_its_id,
     the_first_password_claims_the_account,
     the_first_use_of_its_token_claims_the_account,

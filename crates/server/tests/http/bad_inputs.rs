@@ -143,6 +143,15 @@ async fn fields_that_break_their_rules_are_refused(store: Store) {
     ] {
         rows.push(field("preferences", json!({ key: value })));
     }
+    for document in [
+        json!({ "a\u{0}": 1 }),
+        json!({ "a\u{0}": null }),
+        json!({ "a\u{1}b": 1 }),
+        json!({ "n": [1e-307] }),
+        json!({ "n": 1e300 }),
+    ] {
+        rows.push(field("preferences", document));
+    }
     for name in ["public_profile", "email_notifications", "marketing_emails"] {
         rows.extend([json!("true"), json!(1), json!([])].map(|value| field(name, value)));
     }
@@ -302,6 +311,26 @@ async fn a_body_that_ends_early_writes_nothing(store: Store) {
     assert_eq!(site.profile(&user).await["version"], 1);
 }
 
+async fn an_answer_is_not_longer_than_what_it_answers(store: Store) {
+    let site = store.open().await;
+    let user = site.user().await;
+    let many: Value = (0..5_000).map(|n| (format!("k{n}"), json!(0))).collect();
+    let long = json!({ "preferences": { "k".repeat(60_000): "\u{0}" } });
+    for body in [many, long] {
+        let answer = site.patch_as(&user, PROFILE, body).await;
+        assert_eq!(answer.refusal(), (400, "validation_failed"));
+        assert!(answer.text.len() < 10_000, "{}", answer.text.len());
+    }
+}
+
+async fn a_form_that_is_no_utf8_is_refused(store: Store) {
+    let site = store.open().await;
+    let user = site.user().await;
+    let request = site.mobile(&user, Method::POST, "/update-user-name").body("userName=%ff");
+    let answer = send(request.header("Content-Type", "application/x-www-form-urlencoded")).await;
+    assert_eq!(answer.refusal(), (400, "malformed_request"));
+}
+
 async fn a_body_of_unknown_length_is_counted_as_it_comes(store: Store) {
     let site = store.open().await;
     let user = site.user().await;
@@ -317,6 +346,8 @@ async fn a_body_of_unknown_length_is_counted_as_it_comes(store: Store) {
 }
 
 on_both_stores! {
+    an_answer_is_not_longer_than_what_it_answers,
+    a_form_that_is_no_utf8_is_refused,
     broken_bodies_are_refused_on_every_route_that_reads_one,
     fields_that_break_their_rules_are_refused,
     fields_that_are_not_the_callers_to_set_are_refused_on_v1,

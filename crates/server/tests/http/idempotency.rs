@@ -79,7 +79,26 @@ async fn a_key_that_is_none_is_refused(store: Store) {
     assert_eq!(register(&site, &"k".repeat(255), json!({ "username": Site::fresh_name() })).await.status, 201);
 }
 
+async fn a_retry_after_hanging_up_is_answered(store: Store) {
+    use tokio::io::AsyncWriteExt as _;
+    let site = store.open().await;
+    let body = json!({ "username": Site::fresh_name(), "password": PASSWORD });
+    let raw = body.to_string();
+    let request = format!(
+        "POST /users HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nIdempotency-Key: key-7\r\n\
+         Content-Length: {}\r\n\r\n{raw}",
+        raw.len()
+    );
+    let mut stream = tokio::net::TcpStream::connect(site.base.strip_prefix("http://").unwrap()).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    drop(stream);
+    // Whether the server had read the request or not: the retry is not told to wait for a request that has gone.
+    let retried = register(&site, "key-7", body).await;
+    assert_eq!(retried.status, 201, "{retried:?}");
+}
+
 on_both_stores! {
+    a_retry_after_hanging_up_is_answered,
     a_retry_gets_the_first_answer_without_the_token,
     the_same_key_with_another_body_is_refused,
     the_order_of_keys_makes_no_other_body,

@@ -87,6 +87,25 @@ async fn ten_failures_lock_that_address_out_and_no_other(store: Store) {
     assert_eq!(login_from(&site, "203.0.113.1", &user, PASSWORD).await, 200);
 }
 
+async fn an_ipv6_subscriber_is_one_address(store: Store) {
+    let site = store.open_with(SIGN_IN).await;
+    let user = site.user().await;
+    for n in 0..10 {
+        assert_eq!(login_from(&site, &format!("2001:db8::{n:x}"), &user, "Wr0ngPassw0rd").await, 401);
+    }
+    assert_eq!(login_from(&site, "2001:db8::ff", &user, PASSWORD).await, 429);
+    assert_eq!(login_from(&site, "2001:db8:0:1::1", &user, PASSWORD).await, 200);
+}
+
+async fn knocking_at_one_account_does_not_lock_the_neighbours_out(store: Store) {
+    let site = store.open_with(SIGN_IN).await;
+    let (user, neighbour) = (site.user().await, site.user().await);
+    for _ in 0..120 {
+        login_from(&site, "203.0.113.9", &user, "Wr0ngPassw0rd").await;
+    }
+    assert_eq!(login_from(&site, "203.0.113.9", &neighbour, PASSWORD).await, 200);
+}
+
 async fn good_sign_ins_are_no_failures(store: Store) {
     let site = store.open_with(SIGN_IN).await;
     let user = site.user().await;
@@ -108,6 +127,8 @@ async fn wrong_current_passwords_run_out_too(store: Store) {
 }
 
 on_both_stores! {
+    an_ipv6_subscriber_is_one_address,
+    knocking_at_one_account_does_not_lock_the_neighbours_out,
     a_burst_of_a_sixth_passes_and_the_next_waits_as_told,
     the_headers_tell_what_is_left,
     callers_are_limited_each_by_themselves,

@@ -54,7 +54,12 @@ fn properties<'a>(
 fn check(document: &Value, schema: &Value, value: &Value, path: &str) {
     let schema = resolve(document, schema);
     if let Some(parts) = schema["oneOf"].as_array().or_else(|| schema["anyOf"].as_array()) {
-        let part = parts.iter().find(|part| (part["type"] == "null") == value.is_null());
+        let fits = |part: &&Value| {
+            let (mut found, mut required) = (Vec::new(), Vec::new());
+            properties(document, part, &mut found, &mut required);
+            (part["type"] == "null") == value.is_null() && required.iter().all(|name| value.get(name).is_some())
+        };
+        let part = parts.iter().find(fits);
         return check(document, part.unwrap_or_else(|| panic!("{path}: {value} fits no part")), value, path);
     }
     match &schema["type"] {
@@ -113,6 +118,7 @@ async fn answers_are_as_described(store: Store) {
         (Method::POST, "/users", "/users".into(), json!({})),
         (Method::GET, "/users/{id}", format!("/users/{id}"), Value::Null),
         (Method::GET, "/users/{id}", "/users/1".into(), Value::Null),
+        (Method::GET, "/users/{id}", format!("/users/{}", other.id), Value::Null),
         (Method::PUT, "/users/{id}/profile", format!("/users/{id}/profile"), json!({ "bio": "y" })),
         (Method::PUT, "/users/{id}/profile", format!("/users/{}/profile", other.id), json!({ "bio": "y" })),
         (Method::PUT, "/users/{id}/password", format!("/users/{id}/password"), json!({ "new_password": PASSWORD })),

@@ -196,7 +196,22 @@ async fn text_of_every_script_is_kept_as_it_came(store: Store) {
     }
 }
 
+async fn asking_for_what_is_the_default_changes_nothing(store: Store) {
+    let site = store.open().await;
+    let user = site.user().await;
+    let before = site.profile(&user).await;
+    for preferences in [
+        json!({ "voice_preference": "alloy", "default_scenario": "default" }),
+        json!({ "call_history": {} }),
+        json!({ "call_history": { "enabled": true, "retention_days": null } }),
+    ] {
+        let answer = site.patch_as(&user, PROFILE, json!({ "preferences": preferences })).await;
+        assert_eq!((answer.status, &answer.json), (200, &before));
+    }
+}
+
 on_both_stores! {
+    asking_for_what_is_the_default_changes_nothing,
     a_new_profile_has_the_defaults_of_the_contract,
     every_field_that_is_written_is_read_back,
     null_takes_every_clearable_field_back,

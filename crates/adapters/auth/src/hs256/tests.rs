@@ -204,3 +204,13 @@ fn a_short_secret_makes_no_signer() {
     };
     assert_eq!(Hs256Signer::new(config).err(), Some(WeakSecret(31)));
 }
+
+#[test]
+fn a_token_that_was_believed_once_still_ends() {
+    let signer = signer();
+    let token = signer.sign(&ours());
+    assert!(signer.verify(&token, at(1_100)).is_ok());
+    assert!(signer.verify(&token, at(1_930)).is_err());
+    assert!(signer.verify(&token, at(939)).is_err());
+    assert!(signer.verify(&token, at(1_100)).is_ok());
+}

@@ -19,7 +19,8 @@ const READ_ONLY: &[&str] = &["id", "user_id", "shown_name", "email_verified", "c
 #[expect(dead_code, reason = "describes what `profile_patch` reads; a test compares the two")]
 pub(crate) struct ProfileChanges {
     /// 3 to 32 of `[A-Za-z0-9_.-]`, unique without regard to case; cannot be null.
-    username: String,
+    #[schema(value_type = String, required = false)]
+    username: Option<String>,
     #[schema(max_length = 100)]
     display_name: Option<String>,
     #[schema(max_length = 100)]
@@ -184,37 +185,41 @@ pub(crate) fn profile_patch(object: Map<String, Value>, unknown: Unknown) -> Res
     Ok(patch)
 }
 
-fn channels(value: Option<Value>) -> Result<ChannelsPatch, ApiError> {
-    let object = match value {
-        None => return Ok(ChannelsPatch::default()),
-        // All three back to their defaults.
-        Some(Value::Null) => {
-            let (email_enabled, push_enabled, sms_enabled) = (Patch::Clear, Patch::Clear, Patch::Clear);
-            return Ok(ChannelsPatch { email_enabled, push_enabled, sms_enabled });
+fn channels(value: Value) -> Result<ChannelsPatch, Vec<(String, FieldError)>> {
+    let Value::Object(mut object) = value else {
+        return Err(vec![(String::new(), FieldError::new("must be an object"))]);
+    };
+    let mut errors = Vec::new();
+    let mut switch = |name: &str| match object.remove(name) {
+        None => Patch::Keep,
+        Some(Value::Null) => Patch::Clear,
+        Some(Value::Bool(on)) => Patch::Set(on),
+        Some(_) => {
+            errors.push((name.to_owned(), FieldError::new("must be true or false")));
+            Patch::Keep
         }
-        Some(Value::Object(object)) => object,
-        Some(_) => return Err(ApiError::field("notification_settings", "must be an object")),
     };
-    let mut fields = Fields::new(object, Unknown::Ignore);
-    let patch = ChannelsPatch {
-        email_enabled: fields.switch("email_enabled"),
-        push_enabled: fields.switch("push_enabled"),
-        sms_enabled: fields.switch("sms_enabled"),
-    };
-    fields.finish(&[])?;
-    Ok(patch)
+    let (email_enabled, push_enabled) = (switch("email_enabled"), switch("push_enabled"));
+    let patch = ChannelsPatch { email_enabled, push_enabled, sms_enabled: switch("sms_enabled") };
+    if errors.is_empty() { Ok(patch) } else { Err(errors) }
 }
 
 /// Reads a change from the iOS app.
 pub(crate) fn mobile_patch(object: Map<String, Value>) -> Result<(ProfilePatch, ChannelsPatch), ApiError> {
     let mut fields = Fields::new(object, Unknown::Ignore);
-    let channels = channels(fields.take("notification_settings"))?;
+    let channels = fields.with("notification_settings", channels);
     let patch = ProfilePatch {
         display_name: fields.nullable("display_name"),
         preferences: fields.with("preferences", preferences),
         ..ProfilePatch::default()
     };
     fields.finish(&[])?;
+    // `null` takes all three back to their defaults.
+    let cleared = || {
+        let (email_enabled, push_enabled, sms_enabled) = (Patch::Clear, Patch::Clear, Patch::Clear);
+        ChannelsPatch { email_enabled, push_enabled, sms_enabled }
+    };
+    let channels = channels.over_or(ChannelsPatch::default(), cleared);
     Ok((patch, channels))
 }
 

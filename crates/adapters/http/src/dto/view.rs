@@ -1,5 +1,7 @@
 //! Profiles as the facades show them.
 
+use std::borrow::Cow;
+
 use frontdesk_kernel::Timestamp;
 use frontdesk_profile::FieldText;
 use frontdesk_profile::channels::Channels;
@@ -53,9 +55,9 @@ pub(crate) struct ProfileBody<'a> {
     id: Uuid,
     /// 3 to 32 of `[A-Za-z0-9_.-]`; null for users of a trusted issuer.
     username: Option<&'a str>,
-    display_name: Option<String>,
+    display_name: Option<Cow<'a, str>>,
     /// The display name, else first and last name, else the username.
-    shown_name: Option<String>,
+    shown_name: Option<Cow<'a, str>>,
     first_name: Option<&'a str>,
     last_name: Option<&'a str>,
     email: Option<&'a str>,
@@ -77,7 +79,7 @@ pub(crate) struct ProfileBody<'a> {
     email_notifications: bool,
     marketing_emails: bool,
     #[schema(value_type = Object)]
-    preferences: Map<String, Value>,
+    preferences: Cow<'static, Map<String, Value>>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
@@ -95,7 +97,7 @@ impl<'a> ProfileBody<'a> {
     fn named(profile: &'a Profile, name: Name) -> Self {
         let shown_name = profile.shown_name();
         let display_name = match name {
-            Name::Stored => text(profile.display_name.as_ref()).map(str::to_owned),
+            Name::Stored => text(profile.display_name.as_ref()).map(Cow::Borrowed),
             Name::Shown => shown_name.clone(),
         };
         Self {
@@ -138,7 +140,7 @@ pub(crate) struct UserBody<'a> {
     user_id: Uuid,
     username: Option<&'a str>,
     /// The shown name.
-    display_name: Option<String>,
+    display_name: Option<Cow<'a, str>>,
     email: Option<&'a str>,
     bio: Option<&'a str>,
     avatar_url: Option<&'a str>,
@@ -205,7 +207,7 @@ pub(crate) struct PublicFields<'a> {
     user_id: Uuid,
     username: Option<&'a str>,
     /// The shown name.
-    display_name: Option<String>,
+    display_name: Option<Cow<'a, str>>,
     avatar_url: Option<&'a str>,
     avatar_urls: Option<AvatarUrlsBody<'a>>,
     /// Only where the profile is public.
@@ -247,7 +249,7 @@ pub(crate) struct PublicProfileBody<'a> {
     #[serde(flatten)]
     fields: PublicFields<'a>,
     /// The display name, else first and last name, else the username.
-    shown_name: Option<String>,
+    shown_name: Option<Cow<'a, str>>,
 }
 
 impl<'a> PublicProfileBody<'a> {
@@ -275,7 +277,7 @@ impl From<Channels> for ChannelsBody {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct MobileProfileBody<'a> {
     /// The shown name.
-    display_name: Option<String>,
+    display_name: Option<Cow<'a, str>>,
     email: Option<&'a str>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -284,7 +286,7 @@ pub(crate) struct MobileProfileBody<'a> {
     avatar_url: Option<&'a str>,
     avatar_urls: Option<AvatarUrlsBody<'a>>,
     #[schema(value_type = Object)]
-    preferences: Map<String, Value>,
+    preferences: Cow<'static, Map<String, Value>>,
     notification_settings: ChannelsBody,
 }
 

@@ -1,7 +1,7 @@
 //! Signing in.
 
-use actix_web::HttpResponse;
 use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
 use frontdesk_profile::account::Account;
 use frontdesk_profile::password::Password;
 use frontdesk_profile::{Accounts, SignIn, SignInError};
@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::to_the_end;
 use crate::body::Body;
 use crate::config::Services;
-use crate::credential::Anonymous;
+use crate::credential::{Anonymous, note_user};
 use crate::dto::error::ErrorBody;
 use crate::error::{ApiError, ApiResult};
 use crate::input::{Fields, Unknown};
@@ -51,7 +51,9 @@ pub(crate) struct LoginRequest {
 #[utoipa::path(post, path = "/api/v1/auth/login", operation_id = "login", tag = "v1", request_body = LoginRequest,
     responses((status = 200, body = TokenBody), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
         (status = 413, body = ErrorBody), (status = 415, body = ErrorBody), (status = 429, body = ErrorBody)))]
-pub(crate) async fn login((caller, body, services): (Anonymous, Body, Data<Services>)) -> ApiResult {
+pub(crate) async fn login(
+    (request, caller, body, services): (HttpRequest, Anonymous, Body, Data<Services>),
+) -> ApiResult {
     let mut fields = Fields::new(body.object().await?, Unknown::Refuse);
     let username = fields.required_secret("username").unwrap_or_default();
     let password = Password::typed(fields.required_secret("password").unwrap_or_default());
@@ -65,5 +67,6 @@ pub(crate) async fn login((caller, body, services): (Anonymous, Body, Data<Servi
         })
     });
     let account = signing_in.await?;
+    note_user(&request, account.id);
     Ok(HttpResponse::Ok().json(TokenBody::issue(&services.accounts, &account)))
 }

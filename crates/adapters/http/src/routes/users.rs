@@ -4,6 +4,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use frontdesk_kernel::UserId;
+use frontdesk_kernel::idempotency::{Answer, Fingerprint, Scope};
 use frontdesk_profile::password::Password;
 use frontdesk_profile::profile::{Authority, Profile};
 use frontdesk_profile::{
@@ -17,17 +18,17 @@ use super::accounts::TokenBody;
 use super::to_the_end;
 use crate::body::Body;
 use crate::config::{HttpConfig, Services};
-use crate::credential::{Anonymous, MaybeCaller};
+use crate::credential::{Anonymous, MaybeCaller, note_user};
 use crate::dto::change::{ProfileChanges, profile_patch};
 use crate::dto::error::ErrorBody;
 use crate::dto::view::{PublicUserBody, UserBody};
 use crate::entity_tag;
 use crate::error::{ApiError, ApiResult};
-use crate::idempotency::{self, Claimed, Key, claim, completion, fingerprint};
+use crate::idempotency::{self, Claimed, Key, claim, completion, fingerprint, replay};
 use crate::input::{Fields, Unknown};
 
-/// The secrets of an answer to `POST /users`: shown once, `null` in a replay.
-const SECRETS: &[&str] = &["access_token", "expires_in"];
+/// The secret of an answer to `POST /users`: shown once, `null` in a replay.
+const SECRETS: &[&str] = &["access_token"];
 
 /// A new account. Without a password it is unclaimed: whoever has its id may act for it, for a while.
 #[derive(ToSchema)]
@@ -72,6 +73,15 @@ pub(crate) struct PasswordSetBody {
     token: TokenBody,
 }
 
+/// A user as the caller may see it.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes the two answers of `show` and `update`")]
+enum Seen<'a> {
+    All(UserBody<'a>),
+    Public(PublicUserBody<'a>),
+}
+
 fn user_id(path: &str) -> Result<UserId, ApiError> {
     path.parse().map_err(|_| ApiError::no_user())
 }
@@ -94,17 +104,24 @@ async fn prepare(services: &Services, registration: Registration) -> Result<Regi
     })
 }
 
+/// What a registration answers with.
+enum Registering {
+    /// A new account.
+    Created { profile: Box<Profile>, body: Value },
+    /// The answer to the first request with this key.
+    Replay(Answer),
+}
+
 /// Registers under a key, once. The answer is stored in the transaction that stores the account.
 async fn register_once(
     services: &Services,
-    config: &HttpConfig,
-    key: Key,
+    scope: Scope,
+    print: Fingerprint,
     object: Map<String, Value>,
-) -> Result<HttpResponse, ApiError> {
+) -> Result<Registering, ApiError> {
     let user_id = services.accounts.draw_user_id();
-    let print = fingerprint(config, &object)?;
-    let claim = match claim(services, key.anonymous_scope("POST /users"), user_id, &print).await? {
-        Claimed::Replay(answer) => return Ok(answer),
+    let claim = match claim(services, scope, user_id, &print).await? {
+        Claimed::Replay(answer) => return Ok(Registering::Replay(answer)),
         Claimed::Yes(claim) => claim,
     };
     let registering = async {
@@ -113,27 +130,21 @@ async fn register_once(
         let body = json!(RegisteredBody { user: UserBody::of(&new.profile), token });
         let kept = completion(claim.clone(), StatusCode::CREATED, body.clone(), SECRETS);
         services.accounts.create(&new, Some(&kept)).await?;
-        Ok::<_, ApiError>(created(&new.profile, &body))
+        Ok::<_, ApiError>(Registering::Created { profile: Box::new(new.profile), body })
     };
     let registered = registering.await;
     if registered.is_err() {
-        idempotency::release(services, &claim).await;
+        idempotency::release(services, claim);
     }
     registered
 }
 
-async fn register_freely(services: &Services, object: Map<String, Value>) -> Result<HttpResponse, ApiError> {
+async fn register_freely(services: &Services, object: Map<String, Value>) -> Result<Registering, ApiError> {
     let new = prepare(services, registration(services.accounts.draw_user_id(), object)?).await?;
     services.accounts.create(&new, None).await?;
     let token = TokenBody::issue(&services.accounts, &new.account);
-    Ok(created(&new.profile, &json!(RegisteredBody { user: UserBody::of(&new.profile), token })))
-}
-
-fn created(profile: &Profile, body: &Value) -> HttpResponse {
-    HttpResponse::Created()
-        .insert_header((header::LOCATION, format!("/users/{}", profile.id)))
-        .insert_header((header::ETAG, entity_tag::of_profile(profile)))
-        .json(body)
+    let body = json!(RegisteredBody { user: UserBody::of(&new.profile), token });
+    Ok(Registering::Created { profile: Box::new(new.profile), body })
 }
 
 /// Makes an account.
@@ -147,9 +158,24 @@ pub(crate) async fn register(
 ) -> ApiResult {
     let key = Key::of(&request)?;
     let object = body.object().await?;
-    match key {
-        Some(key) => register_once(&services, &config, key, object).await,
-        None => register_freely(&services, object).await,
+    let keyed = key.map(|key| Ok::<_, ApiError>((key.anonymous_scope("POST /users"), fingerprint(&config, &object)?)));
+    let keyed = keyed.transpose()?;
+    let services = services.into_inner();
+    let registered = to_the_end(async move {
+        match keyed {
+            Some((scope, print)) => register_once(&services, scope, print, object).await,
+            None => register_freely(&services, object).await,
+        }
+    });
+    match registered.await? {
+        Registering::Replay(answer) => replay(answer),
+        Registering::Created { profile, body } => {
+            note_user(&request, profile.id);
+            Ok(HttpResponse::Created()
+                .insert_header((header::LOCATION, format!("/users/{}", profile.id)))
+                .insert_header((header::ETAG, entity_tag::of_profile(&profile)))
+                .json(body))
+        }
     }
 }
 
@@ -172,7 +198,7 @@ fn public(request: &HttpRequest, profile: &Profile) -> HttpResponse {
 /// A user: everything for the owner, the public view for others.
 #[utoipa::path(get, path = "/users/{id}", operation_id = "getUser", tag = "users", security((), ("bearer" = [])),
     params(("id" = String, Path, description = "User id (UUID)")),
-    responses((status = 200, body = UserBody, description = "For the owner; strangers see fewer fields"),
+    responses((status = 200, body = inline(Seen), description = "All of it for the owner, the public view for others"),
         (status = 304), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub(crate) async fn show(
     (request, caller, id, services): (HttpRequest, MaybeCaller, Path<String>, Data<Services>),
@@ -185,11 +211,13 @@ pub(crate) async fn show(
     Ok(public(&request, &profile))
 }
 
-fn refused(error: UpdateError) -> ApiError {
+/// Maps a failed update. A stale copy is answered with the current one, as far as the caller may see it.
+fn refused(error: UpdateError, sees_all: bool) -> ApiError {
     match error {
         UpdateError::Invalid { field, error } => ApiError::field(field, &error.to_string()),
         UpdateError::PreconditionFailed(ref current) => {
-            let current = json!(UserBody::of(&current.profile));
+            let profile = &current.profile;
+            let current = if sees_all { json!(UserBody::of(profile)) } else { json!(PublicUserBody::of(profile)) };
             ApiError::from(error).detail("current", current)
         }
         other => ApiError::from(other),
@@ -200,7 +228,7 @@ fn refused(error: UpdateError) -> ApiError {
 #[utoipa::path(put, path = "/users/{id}/profile", operation_id = "updateUserProfile", tag = "users",
     security((), ("bearer" = [])), params(("id" = String, Path, description = "User id (UUID)")),
     request_body = ProfileChanges,
-    responses((status = 200, body = UserBody), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+    responses((status = 200, body = inline(Seen)), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
         (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 412, body = ErrorBody),
         (status = 413, body = ErrorBody), (status = 415, body = ErrorBody)))]
 pub(crate) async fn update(
@@ -210,13 +238,15 @@ pub(crate) async fn update(
     let authority = services.accounts.authority(user, caller.claims.as_ref()).await?;
     let patch = profile_patch(body.object().await?, Unknown::Ignore)?;
     let precondition = entity_tag::precondition(&request, user);
-    let profiles = services.profiles.clone();
-    let updated =
-        to_the_end(async move { profiles.update(user, authority, patch, None, precondition).await.map_err(refused) });
-    let profile = updated.await?.profile;
     // `USERS_AUTH=open` lets strangers write; it does not let them read.
-    let is_owner = caller.claims.is_some() || authority == Authority::Unclaimed;
-    Ok(if is_owner { full(&request, &profile) } else { public(&request, &profile) })
+    let sees_all = caller.claims.is_some() || authority == Authority::Unclaimed;
+    let profiles = services.profiles.clone();
+    let updated = to_the_end(async move {
+        let updated = profiles.update(user, authority, patch, None, precondition).await;
+        updated.map_err(|error| refused(error, sees_all))
+    });
+    let profile = updated.await?.profile;
+    Ok(if sees_all { full(&request, &profile) } else { public(&request, &profile) })
 }
 
 fn password_refused(error: PasswordChangeError) -> ApiError {
@@ -241,12 +271,14 @@ pub(crate) async fn set_password(
     (caller, id, body, services): (MaybeCaller, Path<String>, Body, Data<Services>),
 ) -> ApiResult {
     let user_id = user_id(&id)?;
+    let MaybeCaller { claims, address } = caller;
+    let ground = services.accounts.password_ground(user_id, claims.as_ref()).await.map_err(password_refused)?;
     let mut fields = Fields::new(body.object().await?, Unknown::Ignore);
     let new_password = fields.required_secret("new_password").unwrap_or_default();
     let current_password = fields.secret("current_password").map(Password::typed);
     fields.finish(&[])?;
-    let MaybeCaller { claims, address } = caller;
-    let change = PasswordChange { user_id, caller: claims, new_password, current_password, address };
+    let signed_in_at = claims.map(|claims| claims.authenticated_at);
+    let change = PasswordChange { user_id, ground, signed_in_at, new_password, current_password, address };
     let accounts = services.accounts.clone();
     let account = to_the_end(async move { accounts.change_password(change).await.map_err(password_refused) }).await?;
     let token = TokenBody::issue(&services.accounts, &account);

@@ -6,9 +6,10 @@ use frontdesk_testkit::postgres::{TestDatabase, database};
 use tokio_postgres::Client;
 
 /// Every table of `app`, with the column that says whose a row is.
-const TABLES: [(&str, &str); 6] = [
+const TABLES: [(&str, &str); 7] = [
     ("users", "id"),
     ("profiles", "id"),
+    ("login_names", "user_id"),
     ("user_settings", "user_id"),
     ("notification_preferences", "user_id"),
     ("outbox", "user_id"),
@@ -125,12 +126,14 @@ async fn a_user_cannot_give_a_row_to_another_or_make_one_for_another() {
     for command in [
         format!("UPDATE app.users SET id = '{new}'"),
         format!("UPDATE app.profiles SET id = '{bob}'"),
+        format!("UPDATE app.login_names SET user_id = '{bob}'"),
         format!("UPDATE app.user_settings SET user_id = '{bob}'"),
         format!("UPDATE app.notification_preferences SET user_id = '{bob}'"),
         format!("UPDATE app.idempotency_keys SET principal = 'user:{bob}'"),
         format!("INSERT INTO app.users (id, created_at) VALUES ('{new}', now())"),
         format!("INSERT INTO app.users (id, created_at) VALUES ('{new}', now()) ON CONFLICT DO NOTHING"),
         format!("INSERT INTO app.profiles (id, created_at, updated_at) VALUES ('{bob}', now(), now())"),
+        format!("INSERT INTO app.login_names (user_id, username_key) VALUES ('{bob}', 'other')"),
         format!("INSERT INTO app.user_settings (user_id, updated_at) VALUES ('{bob}', now())"),
         format!("INSERT INTO app.notification_preferences (user_id) VALUES ('{bob}')"),
         format!("INSERT INTO app.outbox (id, user_id, occurred_at, body) VALUES ('{new}', '{bob}', now(), '{{}}')"),
@@ -149,13 +152,14 @@ async fn a_user_cannot_give_a_row_to_another_or_make_one_for_another() {
 }
 
 #[tokio::test]
-async fn a_login_name_shows_one_profile_and_nothing_else() {
+async fn a_login_name_shows_whose_it_is_and_nothing_else() {
     let Some(two) = two_users().await else { return };
     let client = two.app().await;
     client.batch_execute("SET app.login_name = 'bob'").await.unwrap();
-    assert_eq!(ask(&client, "SELECT id FROM app.profiles").await.unwrap(), [[two.bob.to_string()]]);
-    assert_eq!(touched(&client, "UPDATE app.profiles SET bio = 'x'").await.unwrap(), 0);
-    for table in ["users", "user_settings", "notification_preferences", "idempotency_keys"] {
+    let row = [[two.bob.to_string(), "bob".to_owned()]];
+    assert_eq!(ask(&client, "SELECT * FROM app.login_names").await.unwrap(), row);
+    assert_eq!(touched(&client, "UPDATE app.login_names SET username_key = 'mine'").await.unwrap(), 0);
+    for table in ["users", "profiles", "user_settings", "notification_preferences", "idempotency_keys"] {
         assert_eq!(ask(&client, &format!("SELECT * FROM app.{table}")).await.unwrap().len(), 0, "{table}");
     }
 }
@@ -196,7 +200,7 @@ async fn a_worker_sees_the_rows_of_its_job_and_only_while_it_says_so() {
     client.batch_execute("SET app.job = 'outbox'").await.unwrap();
     assert_eq!(count("outbox").await.unwrap(), [["2"]]);
     assert_eq!(count("idempotency_keys").await.unwrap(), [["0"]]);
-    for table in ["users", "profiles", "user_settings", "notification_preferences"] {
+    for table in ["users", "profiles", "login_names", "user_settings", "notification_preferences"] {
         assert_eq!(code(&count(table).await.unwrap_err()), "42501", "{table}");
     }
     for command in ["UPDATE app.outbox SET body = '{}'", "SELECT * FROM system.server_secrets"] {
