@@ -156,6 +156,18 @@ mod tests {
     }
 
     #[test]
+    fn the_document_that_is_kept_is_the_one_that_is_served() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/openapi.json");
+        let document = openapi_json() + "\n";
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(path, document).unwrap();
+        } else {
+            let kept = std::fs::read_to_string(path).unwrap_or_default();
+            assert!(kept == document, "docs/openapi.json is stale: run the test with UPDATE_DOCS=1");
+        }
+    }
+
+    #[test]
     fn operations_have_ids_of_their_own() {
         let document: Value = serde_json::from_str(&openapi_json()).unwrap();
         assert_eq!(document["openapi"], "3.1.0");
