@@ -3,13 +3,18 @@
 use std::panic::AssertUnwindSafe;
 
 use actix_web::guard::{self, Guard};
-use actix_web::http::Method;
+use actix_web::http::{Method, header};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Route};
+use frontdesk_profile::UpdateError;
+use frontdesk_profile::profile::View;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::credential::Anonymous;
+use crate::entity_tag;
 use crate::error::{ApiError, ApiResult, Code};
 use crate::metrics::Metrics;
 
@@ -151,6 +156,31 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     }
     // Looking for paths that are not there is limited as anything else.
     config.default_service(web::to(|_: Anonymous| async { Err::<HttpResponse, _>(ApiError::not_found()) }));
+}
+
+/// 200 with a tag, or 304 where a reader's copy is the current one.
+fn tagged(request: &HttpRequest, tag: String, body: impl Serialize) -> HttpResponse {
+    if request.method().is_safe() && entity_tag::is_current(request, &tag) {
+        return HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish();
+    }
+    HttpResponse::Ok().insert_header((header::ETAG, tag)).json(body)
+}
+
+/// Maps an update that failed; a stale copy is answered with the current one, as the facade shows it.
+fn update_refused(error: UpdateError, shown: impl FnOnce(&View) -> Value) -> ApiError {
+    match error {
+        UpdateError::Invalid { field, error } => ApiError::field(field, &error.to_string()),
+        UpdateError::PreconditionFailed(ref current) => {
+            let current = shown(current);
+            ApiError::from(error).detail("current", current)
+        }
+        other => ApiError::from(other),
+    }
+}
+
+/// As [`update_refused`], where the caller's own profile is meant: none means that the token is nobody's any more.
+fn own_update_refused(error: UpdateError, shown: impl FnOnce(&View) -> Value) -> ApiError {
+    if matches!(error, UpdateError::NotFound) { ApiError::unauthorized() } else { update_refused(error, shown) }
 }
 
 /// Runs a write to its end, even when the client hangs up half-way: a cancelled transaction would be rolled back,

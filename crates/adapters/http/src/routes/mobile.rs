@@ -9,7 +9,7 @@ use frontdesk_profile::channels::ChannelsPatch;
 use frontdesk_profile::profile::{Authority, ProfilePatch, View};
 use serde_json::json;
 
-use super::to_the_end;
+use super::{own_update_refused, tagged, to_the_end};
 use crate::body::Body;
 use crate::config::Services;
 use crate::credential::Caller;
@@ -29,15 +29,7 @@ fn require_label(request: &HttpRequest) -> Result<(), ApiError> {
 }
 
 fn refused(error: UpdateError) -> ApiError {
-    match error {
-        UpdateError::NotFound => ApiError::unauthorized(),
-        UpdateError::Invalid { field, error } => ApiError::field(field, &error.to_string()),
-        UpdateError::PreconditionFailed(ref current) => {
-            let current = json!(MobileBody::of(current));
-            ApiError::from(error).detail("current", current)
-        }
-        other => ApiError::from(other),
-    }
+    own_update_refused(error, |current| json!(MobileBody::of(current)))
 }
 
 async fn change(
@@ -63,11 +55,7 @@ async fn change(
 pub(crate) async fn show((request, caller, services): (HttpRequest, Caller, Data<Services>)) -> ApiResult {
     require_label(&request)?;
     let view = services.profiles.view(caller.user_id()).await?.ok_or_else(ApiError::unauthorized)?;
-    let tag = entity_tag::of_view(&view);
-    if entity_tag::is_current(&request, &tag) {
-        return Ok(HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish());
-    }
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(MobileBody::of(&view)))
+    Ok(tagged(&request, entity_tag::of_view(&view), MobileBody::of(&view)))
 }
 
 /// Changes name, preferences and notification channels.

@@ -1,6 +1,5 @@
 //! `/api/v1/settings`.
 
-use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use frontdesk_kernel::UserId;
@@ -8,7 +7,7 @@ use frontdesk_profile::SettingsError;
 use frontdesk_profile::settings::Settings;
 use serde_json::json;
 
-use super::to_the_end;
+use super::{tagged, to_the_end};
 use crate::body::Body;
 use crate::config::Services;
 use crate::credential::Caller;
@@ -18,11 +17,7 @@ use crate::entity_tag;
 use crate::error::{ApiError, ApiResult};
 
 fn answer(request: &HttpRequest, settings: &Settings, user: UserId) -> HttpResponse {
-    let tag = entity_tag::of_version(settings.version, user);
-    if request.method().is_safe() && entity_tag::is_current(request, &tag) {
-        return HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish();
-    }
-    HttpResponse::Ok().insert_header((header::ETAG, tag)).json(SettingsBody::from(settings))
+    tagged(request, entity_tag::of_version(settings.version, user), SettingsBody::from(settings))
 }
 
 fn refused(error: SettingsError) -> ApiError {

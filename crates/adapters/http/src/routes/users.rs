@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use frontdesk_kernel::UserId;
 use frontdesk_kernel::idempotency::{Answer, Fingerprint, Scope};
 use frontdesk_profile::password::Password;
-use frontdesk_profile::profile::{Authority, Profile};
+use frontdesk_profile::profile::{Authority, Profile, View};
 use frontdesk_profile::{
     PasswordChange, PasswordChangeError, Registered, Registration, RegistrationError, UpdateError,
 };
@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::accounts::TokenBody;
-use super::to_the_end;
+use super::{tagged, to_the_end, update_refused};
 use crate::body::Body;
 use crate::config::{HttpConfig, Services};
 use crate::credential::{Anonymous, MaybeCaller, note_user};
@@ -180,19 +180,11 @@ pub(crate) async fn register(
 }
 
 fn full(request: &HttpRequest, profile: &Profile) -> HttpResponse {
-    let tag = entity_tag::of_profile(profile);
-    if request.method().is_safe() && entity_tag::is_current(request, &tag) {
-        return HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish();
-    }
-    HttpResponse::Ok().insert_header((header::ETAG, tag)).json(UserBody::of(profile))
+    tagged(request, entity_tag::of_profile(profile), UserBody::of(profile))
 }
 
 fn public(request: &HttpRequest, profile: &Profile) -> HttpResponse {
-    let tag = entity_tag::of_public(profile);
-    if request.method().is_safe() && entity_tag::is_current(request, &tag) {
-        return HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish();
-    }
-    HttpResponse::Ok().insert_header((header::ETAG, tag)).json(PublicUserBody::of(profile))
+    tagged(request, entity_tag::of_public(profile), PublicUserBody::of(profile))
 }
 
 /// A user: everything for the owner, the public view for others.
@@ -211,17 +203,14 @@ pub(crate) async fn show(
     Ok(public(&request, &profile))
 }
 
-/// Maps a failed update. A stale copy is answered with the current one, as far as the caller may see it.
+/// As far as the caller may see it.
 fn refused(error: UpdateError, sees_all: bool) -> ApiError {
-    match error {
-        UpdateError::Invalid { field, error } => ApiError::field(field, &error.to_string()),
-        UpdateError::PreconditionFailed(ref current) => {
-            let profile = &current.profile;
-            let current = if sees_all { json!(UserBody::of(profile)) } else { json!(PublicUserBody::of(profile)) };
-            ApiError::from(error).detail("current", current)
-        }
-        other => ApiError::from(other),
-    }
+    update_refused(
+        error,
+        |View { profile, .. }| {
+            if sees_all { json!(UserBody::of(profile)) } else { json!(PublicUserBody::of(profile)) }
+        },
+    )
 }
 
 /// Changes a profile; absent fields stay, unknown ones are ignored.

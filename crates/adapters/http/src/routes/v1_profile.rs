@@ -1,6 +1,5 @@
 //! `/api/v1/profile`: the whole profile, flat.
 
-use actix_web::http::header;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use frontdesk_kernel::UserId;
@@ -8,7 +7,7 @@ use frontdesk_profile::UpdateError;
 use frontdesk_profile::profile::{Authority, Profile};
 use serde_json::json;
 
-use super::to_the_end;
+use super::{own_update_refused, tagged, to_the_end};
 use crate::body::Body;
 use crate::config::Services;
 use crate::credential::Caller;
@@ -20,24 +19,11 @@ use crate::error::{ApiError, ApiResult};
 use crate::input::Unknown;
 
 fn answer(request: &HttpRequest, profile: &Profile) -> HttpResponse {
-    let tag = entity_tag::of_profile(profile);
-    if request.method().is_safe() && entity_tag::is_current(request, &tag) {
-        return HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish();
-    }
-    HttpResponse::Ok().insert_header((header::ETAG, tag)).json(ProfileBody::of(profile))
+    tagged(request, entity_tag::of_profile(profile), ProfileBody::of(profile))
 }
 
-/// Maps a failed update; the current copy is shown as this facade shows it.
 fn refused(error: UpdateError) -> ApiError {
-    match error {
-        UpdateError::NotFound => ApiError::unauthorized(),
-        UpdateError::Invalid { field, error } => ApiError::field(field, &error.to_string()),
-        UpdateError::PreconditionFailed(ref current) => {
-            let current = json!(ProfileBody::of(&current.profile));
-            ApiError::from(error).detail("current", current)
-        }
-        other => ApiError::from(other),
-    }
+    own_update_refused(error, |current| json!(ProfileBody::of(&current.profile)))
 }
 
 /// The caller's profile.
@@ -78,9 +64,5 @@ pub(crate) async fn public(
     let user: UserId = id.parse().map_err(|_| ApiError::not_found())?;
     let profile = services.profiles.profile(user).await?.filter(|profile| profile.public_profile);
     let profile = profile.ok_or_else(ApiError::not_found)?;
-    let tag = entity_tag::of_public(&profile);
-    if entity_tag::is_current(&request, &tag) {
-        return Ok(HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish());
-    }
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(PublicProfileBody::of(&profile)))
+    Ok(tagged(&request, entity_tag::of_public(&profile), PublicProfileBody::of(&profile)))
 }
