@@ -15,7 +15,8 @@ use uuid::Uuid;
 
 use crate::errors::{Violation, vanished, violation};
 use crate::idempotency::complete;
-use crate::rows::{ChannelsRow, EventRow, LoginNameRow, ProfileRow, SettingsRow, UserRow};
+use crate::login_names::LoginNameRow;
+use crate::rows::{ChannelsRow, EventRow, ProfileRow, SettingsRow, UserRow};
 use crate::schema::{login_names, notification_preferences, outbox, profiles, user_settings, users};
 use crate::scoped::{Scope, Scoped};
 use crate::write::write;
@@ -58,7 +59,8 @@ impl AccountStore for PgAccountStore {
         if username_key.contains('\0') {
             return Ok(None);
         }
-        let of_name = login_names::table.filter(login_names::username_key.eq(username_key)).select(login_names::user_id);
+        let of_name =
+            login_names::table.filter(login_names::username_key.eq(username_key)).select(login_names::user_id);
         let read = self.scoped.read(Scope::Login(username_key), |connection| of_name.load(&mut &*connection).boxed());
         let ids: Vec<Uuid> = read.await?;
         let Some(user_id) = ids.into_iter().next().map(UserId::new) else { return Ok(None) };
@@ -89,7 +91,8 @@ async fn insert(
 ) -> Result<(), CreateError> {
     let Registered { account, profile, settings, channels, event } = new;
     let user = account.id.as_uuid();
-    let name = LoginNameRow::of(profile).map(|row| write(connection, diesel::insert_into(login_names::table).values(row)));
+    let name =
+        LoginNameRow::of(profile).map(|row| write(connection, diesel::insert_into(login_names::table).values(row)));
     let settings = (
         SettingsRow::from(settings),
         user_settings::user_id.eq(user),

@@ -13,8 +13,8 @@ use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::{Client, Config, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// How long opening a connection may take; less than a request may wait for one.
-pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_millis(1_400);
+/// How long opening a connection may take before the server answers at all.
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(1_400);
 
 /// Why a database URL cannot be used. Never repeats the URL: it holds a password.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +69,7 @@ impl Target {
             config.application_name("frontdesk");
         }
         if config.get_connect_timeout().is_none() {
-            config.connect_timeout(CONNECT_TIMEOUT);
+            config.connect_timeout(ANSWER_TIMEOUT);
         }
         if config.get_tcp_user_timeout().is_none() {
             // What is sent and not acknowledged for this long is lost: a connection into a black hole ends.

@@ -29,6 +29,11 @@ pub(crate) fn is_connection_lost(error: &Error) -> bool {
     }
 }
 
+/// Tells whether a session that may not write was asked to.
+pub(crate) const fn is_read_only(error: &Error) -> bool {
+    matches!(error, Error::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _))
+}
+
 /// A store that holds what no domain wrote.
 pub(crate) fn corrupt(column: &str, found: &str) -> Unavailable {
     Unavailable::new(format!("{column} holds {found:?}, which this version does not know"))

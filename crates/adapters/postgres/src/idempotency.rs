@@ -12,11 +12,16 @@ use futures_util::FutureExt;
 use uuid::Uuid;
 
 use crate::errors::{corrupt, vanished};
+use crate::purge::purge;
 use crate::schema::idempotency_keys;
 use crate::scoped::{Scope, Scoped};
 use crate::write::write;
 
 const JOB: Scope<'static> = Scope::Job("idempotency");
+
+/// The age is asked twice: a key that is claimed anew meanwhile is not old any more.
+const PURGE: &str = "DELETE FROM app.idempotency_keys WHERE claimed_at < $1 AND ctid = ANY (ARRAY(
+    SELECT ctid FROM app.idempotency_keys WHERE claimed_at < $1 ORDER BY claimed_at LIMIT $2))";
 
 /// How often a claim looks again when the row it lost to is released meanwhile.
 const ATTEMPTS: u32 = 5;
@@ -113,9 +118,7 @@ impl IdempotencyStore for PgIdempotencyStore {
     }
 
     async fn purge(&self, before: Timestamp) -> Result<u64, Unavailable> {
-        let old = idempotency_keys::table.filter(idempotency_keys::claimed_at.lt(before.as_datetime()));
-        let purged = self.worker.statement(JOB, |connection| write(connection, diesel::delete(old)));
-        Ok(u64::try_from(purged.await?).unwrap_or(u64::MAX))
+        purge(&self.worker, JOB, PURGE, before).await
     }
 }
 

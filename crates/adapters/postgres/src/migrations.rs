@@ -1,14 +1,21 @@
 //! Bringing the schema up to date, as the owner's login.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use diesel::migration::MigrationSource;
+use diesel::pg::Pg;
 use diesel_async::{AsyncMigrationHarness, AsyncPgConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use tokio_postgres::Client;
-use tokio_postgres::error::SqlState;
 
 use crate::connect::{Opened, Target, UrlError};
 use crate::errors::shown;
+
+mod roles;
+
+pub(crate) use roles::administrators_line;
+use roles::{ROLES, ensure_role};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../../migrations");
 
@@ -21,21 +28,13 @@ const LOCK: i64 = 0x6672_6f6e_7464_736b;
 /// The oldest server that is supported, as in `server_version_num`.
 const OLDEST: i32 = 150_000;
 
-/// How long a start waits for the database to take a connection.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
+/// How long a start waits for the database to take a connection, and then for what it asks on it.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How often a role is made again when another database of the cluster makes it at the same moment.
-const ROLE_ATTEMPTS: u32 = 20;
-
-/// The settings take effect where somebody logs in as the role itself; a session under `SET ROLE` sets its own.
-const CREATE_ROLE: &str = "
-    CREATE ROLE {role} NOLOGIN NOINHERIT NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE;
-    ALTER ROLE {role} SET search_path = app;
-    ALTER ROLE {role} SET statement_timeout = '5s';
-    ALTER ROLE {role} SET lock_timeout = '2s';
-    ALTER ROLE {role} SET idle_in_transaction_session_timeout = '10s'";
-
-const ROLES: [&str; 2] = ["frontdesk_app", "frontdesk_worker"];
+/// How long a node waits for another that migrates, how often it looks, and after how many looks it says so again.
+const LOCK_PATIENCE: Duration = Duration::from_mins(1);
+const LOCK_STEP: Duration = Duration::from_millis(100);
+const LOCK_STEPS_A_LINE: u32 = 50;
 
 /// What a run of the migrations did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +55,13 @@ pub enum MigrateError {
     /// The server is too old.
     #[error("Postgres 15 or later is needed; this server is {0}")]
     TooOld(String),
+    /// The database cannot hold every text.
+    #[error("the database of DATABASE_URL must have the encoding UTF8; it has {0}")]
+    Encoding(String),
+    /// Another session holds the lock of the migrations and does not let go.
+    #[error("another session has been migrating this database for {} s; find it with: \
+        SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted;", .0.as_secs())]
+    Locked(Duration),
     /// The login may not make the roles, or not act as them.
     #[error("{reason}; let an administrator run once: {sql}")]
     Role {
@@ -88,7 +94,13 @@ pub async fn migrate(url: &str) -> Result<Migrated, MigrateError> {
 pub fn migrate_blocking(url: &str) -> Result<Migrated, MigrateError> {
     let target = Target::parse(url)?;
     on_own_thread(async move {
-        let client = prepared(&target).await?;
+        let client = supported(&target).await?;
+        if is_up_to_date(&client).await? {
+            // Nothing is written on the way here: a node starts also on a database that takes no writes just now.
+            ensure_roles(&client, &target).await?;
+            return Ok(Migrated { applied: Vec::new() });
+        }
+        prepare(&client, &target).await?;
         let applied = with_harness(client, |harness| {
             let applied = harness.run_pending_migrations(MIGRATIONS)?;
             Ok(applied.iter().map(ToString::to_string).collect())
@@ -103,7 +115,8 @@ pub async fn revert_all(url: &str) -> Result<(), MigrateError> {
     let target = Target::parse(url)?;
     let revert = || {
         on_own_thread(async move {
-            let client = prepared(&target).await?;
+            let client = supported(&target).await?;
+            prepare(&client, &target).await?;
             with_harness(client, |harness| harness.revert_all_migrations(MIGRATIONS).map(|_| ())).await
         })
     };
@@ -114,10 +127,23 @@ pub async fn revert_all(url: &str) -> Result<(), MigrateError> {
 pub async fn server_secret(url: &str, name: &str, candidate: &[u8]) -> Result<Vec<u8>, MigrateError> {
     let target = Target::parse(url)?;
     let client = connected(&target).await?;
+    in_time(kept(&client, name, candidate)).await
+}
+
+async fn kept(client: &Client, name: &str, candidate: &[u8]) -> Result<Vec<u8>, MigrateError> {
+    let select = "SELECT value FROM system.server_secrets WHERE name = $1";
+    // The INSERT alone would do; but a database that takes no writes just now may well have the secret.
+    if let Some(row) = client.query_opt(select, &[&name]).await.map_err(refusal)? {
+        return row.try_get(0).map_err(refusal);
+    }
     let insert = "INSERT INTO system.server_secrets (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
     client.execute(insert, &[&name, &candidate]).await.map_err(refusal)?;
-    let select = "SELECT value FROM system.server_secrets WHERE name = $1";
     client.query_one(select, &[&name]).await.and_then(|row| row.try_get(0)).map_err(refusal)
+}
+
+async fn in_time<T>(work: impl Future<Output = Result<T, MigrateError>>) -> Result<T, MigrateError> {
+    let done = tokio::time::timeout(CONNECT_PATIENCE, work).await;
+    done.unwrap_or_else(|_| Err(MigrateError::Connect("no answer in time".to_owned())))
 }
 
 async fn beside<T: Send + 'static>(
@@ -140,9 +166,8 @@ fn on_own_thread<T: Send>(work: impl Future<Output = Result<T, MigrateError>> + 
     })
 }
 
-async fn connected(target: &Target) -> Result<Client, MigrateError> {
-    let opened = tokio::time::timeout(CONNECT_PATIENCE, target.open()).await;
-    let opened = opened.map_err(|_| MigrateError::Connect("no answer in time".to_owned()))?;
+pub(crate) async fn connected(target: &Target) -> Result<Client, MigrateError> {
+    let opened = in_time(async { Ok(target.open().await) }).await?;
     Ok(match opened.map_err(|error| MigrateError::Connect(shown(&error)))? {
         Opened::Plain(client, connection) => {
             tokio::spawn(*connection);
@@ -160,87 +185,72 @@ fn refusal(error: tokio_postgres::Error) -> MigrateError {
     MigrateError::Prepare(shown(&error))
 }
 
-/// Connects, takes the lock, and makes what must be there before the first migration.
-async fn prepared(target: &Target) -> Result<Client, MigrateError> {
+/// Connects to a server that can hold the schema.
+async fn supported(target: &Target) -> Result<Client, MigrateError> {
     let client = connected(target).await?;
-    let version = one_text(&client, "SELECT current_setting('server_version_num')").await?;
+    let version = in_time(one_text(&client, "SELECT current_setting('server_version_num')")).await?;
     if version.parse::<i32>().is_ok_and(|number| number < OLDEST) {
         return Err(MigrateError::TooOld(one_text(&client, "SELECT current_setting('server_version')").await?));
     }
-    let lock = format!("SELECT pg_advisory_lock({LOCK})");
-    client.batch_execute(&lock).await.map_err(refusal)?;
-    for role in ROLES {
-        ensure_role(&client, target, role).await?;
+    match in_time(one_text(&client, "SELECT current_setting('server_encoding')")).await?.as_str() {
+        "UTF8" => Ok(client),
+        other => Err(MigrateError::Encoding(other.to_owned())),
     }
-    // `__diesel_schema_migrations` goes where the path points first.
-    let schemas = "CREATE SCHEMA IF NOT EXISTS app; CREATE SCHEMA IF NOT EXISTS system;
+}
+
+async fn is_up_to_date(client: &Client) -> Result<bool, MigrateError> {
+    let table = "SELECT to_regclass('system.__diesel_schema_migrations') IS NOT NULL";
+    if !client.query_one(table, &[]).await.and_then(|row| row.try_get::<_, bool>(0)).map_err(refusal)? {
+        return Ok(false);
+    }
+    let rows = client.query("SELECT version FROM system.__diesel_schema_migrations", &[]).await.map_err(refusal)?;
+    let applied: Result<BTreeSet<String>, _> = rows.iter().map(|row| row.try_get(0)).collect();
+    let applied = applied.map_err(refusal)?;
+    let known = MigrationSource::<Pg>::migrations(&MIGRATIONS).map_err(MigrateError::Migration)?;
+    Ok(known.iter().all(|migration| applied.contains(&migration.name().version().to_string())))
+}
+
+/// Takes the lock, and makes what must be there before the first migration.
+async fn prepare(client: &Client, target: &Target) -> Result<(), MigrateError> {
+    take_lock(client, LOCK_PATIENCE).await?;
+    ensure_roles(client, target).await?;
+    // `__diesel_schema_migrations` goes where the path points first. Without temporary tables no role of the service
+    // can put one in the place of a table; who does not own the database is warned, and leaves that to its owner.
+    let schemas = "SET client_min_messages = error;
+        CREATE SCHEMA IF NOT EXISTS app; CREATE SCHEMA IF NOT EXISTS system;
+        DO $$ BEGIN EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+            EXCEPTION WHEN insufficient_privilege THEN NULL; END $$;
         SET client_min_messages = warning; SET search_path = system; SET lock_timeout = '10s'";
-    client.batch_execute(schemas).await.map_err(refusal)?;
-    Ok(client)
+    client.batch_execute(schemas).await.map_err(refusal)
 }
 
-async fn one_text(client: &Client, sql: &str) -> Result<String, MigrateError> {
-    client.query_one(sql, &[]).await.and_then(|row| row.try_get(0)).map_err(refusal)
-}
-
-/// Makes a role unless it is there, and makes the login a member unless it is one.
-async fn ensure_role(client: &Client, target: &Target, role: &str) -> Result<(), MigrateError> {
-    let mut attempt = 0;
-    while !role_exists(client, role).await? {
-        attempt += 1;
-        match client.batch_execute(&CREATE_ROLE.replace("{role}", role)).await {
-            Ok(()) => {}
-            Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
-                return Err(refused(target, "may not create roles", true));
-            }
-            // Roles belong to the cluster, and the lock to one database of it: another may be at it too.
-            Err(error) if attempt < ROLE_ATTEMPTS && is_race(&error) => {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            Err(error) => return Err(refusal(error)),
-        }
-    }
-    ensure_membership(client, target, role).await
-}
-
-async fn role_exists(client: &Client, role: &str) -> Result<bool, MigrateError> {
-    let sql = "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = $1";
-    let row = client.query_opt(sql, &[&role]).await.map_err(refusal)?;
-    match row.map(|row| row.try_get::<_, bool>(0)).transpose().map_err(refusal)? {
-        Some(true) => Err(MigrateError::RoleTooStrong(role.to_owned())),
-        found => Ok(found.is_some()),
-    }
-}
-
-async fn ensure_membership(client: &Client, target: &Target, role: &str) -> Result<(), MigrateError> {
-    let mut attempt = 0;
-    // Who makes a role is a member of it from Postgres 16 on, but not one who may act as it: only trying tells.
-    while client.batch_execute(&format!("SET ROLE {role}; RESET ROLE")).await.is_err() {
-        attempt += 1;
-        match client.batch_execute(&format!("GRANT {role} TO CURRENT_USER")).await {
-            Ok(()) if attempt < ROLE_ATTEMPTS => {}
-            Err(error) if attempt < ROLE_ATTEMPTS && is_race(&error) => {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            Ok(()) | Err(_) => return Err(refused(target, &format!("may not act as {role}"), false)),
-        }
+async fn ensure_roles(client: &Client, target: &Target) -> Result<(), MigrateError> {
+    for role in ROLES {
+        ensure_role(client, target, role).await?;
     }
     Ok(())
 }
 
-fn is_race(error: &tokio_postgres::Error) -> bool {
-    let code = error.code();
-    let is_concurrent_update =
-        error.as_db_error().is_some_and(|error| error.message().contains("concurrently updated"));
-    code == Some(&SqlState::DUPLICATE_OBJECT) || code == Some(&SqlState::UNIQUE_VIOLATION) || is_concurrent_update
+/// Asks again and again rather than wait in the server: so a node says what it waits for, and does not wait for ever.
+async fn take_lock(client: &Client, patience: Duration) -> Result<(), MigrateError> {
+    let asking = async {
+        let mut steps: u32 = 0;
+        let ask = format!("SELECT pg_try_advisory_lock({LOCK})");
+        while !client.query_one(&ask, &[]).await.and_then(|row| row.try_get::<_, bool>(0)).map_err(refusal)? {
+            if steps.is_multiple_of(LOCK_STEPS_A_LINE) {
+                let waited = (LOCK_STEP * steps).as_secs();
+                tracing::info!(waited, "another session migrates the database; waiting for it");
+            }
+            steps += 1;
+            tokio::time::sleep(LOCK_STEP).await;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(patience, asking).await.unwrap_or(Err(MigrateError::Locked(patience)))
 }
 
-fn refused(target: &Target, what: &str, are_missing: bool) -> MigrateError {
-    let create = |role| format!("CREATE ROLE {role} NOLOGIN NOINHERIT; ");
-    let creations = if are_missing { ROLES.map(create).concat() } else { String::new() };
-    let login = target.login().replace('"', "\"\"");
-    let sql = format!("{creations}GRANT {} TO \"{login}\";", ROLES.join(", "));
-    MigrateError::Role { reason: format!("the login {:?} {what}", target.login()), sql }
+async fn one_text(client: &Client, sql: &str) -> Result<String, MigrateError> {
+    client.query_one(sql, &[]).await.and_then(|row| row.try_get(0)).map_err(refusal)
 }
 
 /// Runs the harness on a prepared connection; the lock goes with the connection.
@@ -251,4 +261,27 @@ async fn with_harness<T>(
     let connection = AsyncPgConnection::try_from(client).await;
     let mut harness = AsyncMigrationHarness::new(connection.map_err(|error| MigrateError::Migration(error.into()))?);
     work(&mut harness).map_err(MigrateError::Migration)
+}
+
+#[cfg(test)]
+mod tests {
+    use frontdesk_testkit::postgres::database;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_node_does_not_wait_for_ever_for_another_that_migrates() {
+        let Some(database) = database().await else { return };
+        let target = Target::parse(&database.url()).unwrap();
+        let (holder, other) = (connected(&target).await.unwrap(), connected(&target).await.unwrap());
+        take_lock(&holder, LOCK_PATIENCE).await.unwrap();
+        let refused = take_lock(&other, Duration::from_millis(300)).await.unwrap_err();
+        assert!(matches!(refused, MigrateError::Locked(_)), "{refused}");
+        let freed = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            drop(holder);
+        };
+        let (taken, ()) = tokio::join!(take_lock(&other, LOCK_PATIENCE), freed);
+        taken.unwrap();
+    }
 }

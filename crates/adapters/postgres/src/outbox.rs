@@ -6,12 +6,15 @@ use diesel_async::RunQueryDsl;
 use frontdesk_kernel::{Event, Outbox, Timestamp, Unavailable};
 use futures_util::FutureExt;
 
+use crate::purge::purge;
 use crate::rows::EventRow;
 use crate::schema::outbox;
 use crate::scoped::{Scope, Scoped};
-use crate::write::write;
 
 const JOB: Scope<'static> = Scope::Job("outbox");
+
+const PURGE: &str = "DELETE FROM app.outbox WHERE occurred_at < $1 AND ctid = ANY (ARRAY(
+    SELECT ctid FROM app.outbox WHERE occurred_at < $1 ORDER BY occurred_at LIMIT $2))";
 
 /// Reads and forgets the events that the stores have committed.
 pub struct PgOutbox {
@@ -33,8 +36,6 @@ impl Outbox for PgOutbox {
     }
 
     async fn purge(&self, before: Timestamp) -> Result<u64, Unavailable> {
-        let old = outbox::table.filter(outbox::occurred_at.lt(before.as_datetime()));
-        let purged = self.worker.statement(JOB, |connection| write(connection, diesel::delete(old)));
-        Ok(u64::try_from(purged.await?).unwrap_or(u64::MAX))
+        purge(&self.worker, JOB, PURGE, before).await
     }
 }

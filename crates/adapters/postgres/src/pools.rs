@@ -12,21 +12,26 @@ use diesel_async::pooled_connection::{
 };
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::JoinError;
 
-use crate::connect::{CONNECT_TIMEOUT, Opened, Target};
+use crate::connect::{Opened, Target};
 use crate::errors::shown;
 use crate::scoped::RlsMode;
 
 /// How long a request waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// How long opening a connection may take. More than a request waits: it goes on without whoever asked first, for whoever
+/// comes next. Otherwise a pool would stay empty where the seven round trips of an opening take longer than a request.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How old a connection gets; with a step for each pool, so that they are not all renewed at once.
 const MAX_LIFETIME: Duration = Duration::from_mins(30);
 const MAX_LIFETIME_STEP: Duration = Duration::from_secs(37);
 
 /// The limits of every statement of the service. Role settings do not apply under `SET ROLE`, so the session has them.
 pub(crate) const LIMITS: [(&str, &str); 4] = [
-    ("search_path", "app"),
+    ("search_path", "app, pg_temp"),
     ("statement_timeout", "'5s'"),
     ("lock_timeout", "'2s'"),
     ("idle_in_transaction_session_timeout", "'10s'"),
@@ -72,9 +77,13 @@ impl Pools {
     /// Opens nothing yet. `size` connections at most, over `count` pools.
     pub(crate) fn new(target: &Target, role: Role, mode: RlsMode, size: u32, count: u32) -> Self {
         let size = size.max(1);
+        // The driver of a connection stays on the runtime that opened it. Where each worker has a pool of its own, that is
+        // as it should be. A pool that workers share must not lose its connections with the first of them that ends.
+        let runtime = (count > size).then(Handle::try_current).and_then(Result::ok);
         let count = count.clamp(1, size);
         let share = |index: u32| size / count + u32::from(index < size % count);
-        let pools = (0..count).map(|index| pool(target, role, mode, share(index), index)).collect();
+        let pools =
+            (0..count).map(|index| pool(opener(target, role, mode, runtime.clone()), share(index), index)).collect();
         Self { pools }
     }
 
@@ -118,15 +127,26 @@ fn slot() -> usize {
     })
 }
 
-fn pool(target: &Target, role: Role, mode: RlsMode, size: u32, index: u32) -> Pool<AsyncPgConnection> {
+type Opener = Box<dyn Fn() -> BoxFuture<'static, Result<AsyncPgConnection, ConnectionError>> + Send + Sync>;
+
+fn opener(target: &Target, role: Role, mode: RlsMode, runtime: Option<Handle>) -> Opener {
     let target = target.clone();
+    Box::new(move || {
+        let (target, runtime) = (target.clone(), runtime.clone());
+        let open = async move { establish(&target, role, mode).await };
+        let gone = |error: JoinError| ConnectionError::BadConnection(error.to_string());
+        match runtime {
+            None => open.boxed(),
+            Some(runtime) => runtime.spawn(open).map(move |opened| opened.map_err(gone)?).boxed(),
+        }
+    })
+}
+
+fn pool(opener: Opener, size: u32, index: u32) -> Pool<AsyncPgConnection> {
     let mut config = ManagerConfig::default();
     // A round trip less for each request. What it would find is found without one, and a read is tried again.
     config.recycling_method = RecyclingMethod::Fast;
-    config.custom_setup = Box::new(move |_| {
-        let target = target.clone();
-        async move { establish(&target, role, mode).await }.boxed()
-    });
+    config.custom_setup = Box::new(move |_| opener());
     Pool::builder()
         .max_size(size)
         .test_on_check_out(false)
@@ -137,11 +157,7 @@ fn pool(target: &Target, role: Role, mode: RlsMode, size: u32, index: u32) -> Po
 }
 
 /// Opens a connection that works as the role.
-pub(crate) async fn establish(
-    target: &Target,
-    role: Role,
-    mode: RlsMode,
-) -> Result<AsyncPgConnection, ConnectionError> {
+async fn establish(target: &Target, role: Role, mode: RlsMode) -> Result<AsyncPgConnection, ConnectionError> {
     let open = async {
         let opened = target.open().await.map_err(|error| ConnectionError::BadConnection(shown(&error)))?;
         let mut connection = match opened {

@@ -4,10 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::query_builder::QueryFragment;
-use diesel::upsert::excluded;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use frontdesk_kernel::{Unavailable, UserId};
 use frontdesk_profile::account::Account;
@@ -19,8 +16,9 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, OptionFuture, join_all, join3};
 
 use crate::errors::{Violation, vanished, violation};
-use crate::rows::{ChannelsRow, EventRow, LoginNameRow, ProfileRow, UserRow, username_key};
-use crate::schema::{login_names, notification_preferences, outbox, profiles, users};
+use crate::login_names::{LoginNameRow, named, username_key};
+use crate::rows::{ChannelsRow, EventRow, ProfileRow, UserRow};
+use crate::schema::{notification_preferences, outbox, profiles, users};
 use crate::scoped::{Scope, Scoped};
 use crate::write::write;
 
@@ -117,15 +115,6 @@ async fn lock_names(connection: &AsyncPgConnection, old: &Profile, new: &Profile
     let lock = |name| diesel::select(pg_advisory_xact_lock(hashtextextended(name, 0))).execute(&mut &*connection);
     let locked = join_all(names.map(lock)).await;
     locked.into_iter().try_for_each(|locked| locked.map(|_| ())).map_err(Unavailable::new)
-}
-
-/// Gives a user their new name. Whoever had none before has no row yet.
-fn named(row: LoginNameRow) -> impl QueryFragment<Pg> + Send {
-    diesel::insert_into(login_names::table)
-        .values(row)
-        .on_conflict(login_names::user_id)
-        .do_update()
-        .set(login_names::username_key.eq(excluded(login_names::username_key)))
 }
 
 async fn update_locked(connection: &AsyncPgConnection, change: &ProfileChange) -> Result<View, UpdateError> {

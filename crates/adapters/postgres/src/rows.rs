@@ -10,12 +10,12 @@ use frontdesk_profile::password::PasswordHash;
 use frontdesk_profile::preferences::Preferences;
 use frontdesk_profile::profile::{AvatarUrls, Profile};
 use frontdesk_profile::settings::{DefaultView, ItemsPerPage, Settings, Theme, Words};
-use frontdesk_profile::{AvatarUrl, FieldText, Username};
+use frontdesk_profile::{AvatarUrl, FieldText};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::errors::corrupt;
-use crate::schema::{login_names, notification_preferences, outbox, profiles, user_settings, users};
+use crate::schema::{notification_preferences, outbox, profiles, user_settings, users};
 
 /// A row of `users`.
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
@@ -82,26 +82,6 @@ pub(crate) struct ProfileRow {
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     version: i64,
-}
-
-/// The comparison form of a username.
-pub(crate) fn username_key(profile: &Profile) -> Option<String> {
-    profile.username.as_ref().map(Username::key)
-}
-
-/// A row of `login_names`.
-#[derive(Insertable)]
-#[diesel(table_name = login_names, check_for_backend(diesel::pg::Pg))]
-pub(crate) struct LoginNameRow {
-    user_id: Uuid,
-    username_key: String,
-}
-
-impl LoginNameRow {
-    /// The row of a profile that has a username.
-    pub(crate) fn of(profile: &Profile) -> Option<Self> {
-        username_key(profile).map(|username_key| Self { user_id: profile.id.as_uuid(), username_key })
-    }
 }
 
 fn stored<T: FieldText>(field: Option<&T>) -> Option<String> {

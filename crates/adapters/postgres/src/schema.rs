@@ -1,5 +1,9 @@
 //! The tables as the stores see them. Kept by hand; a test compares it with `information_schema`.
 
+/// The names of all of them.
+pub(crate) const TABLES: [&str; 7] =
+    ["users", "profiles", "login_names", "user_settings", "notification_preferences", "outbox", "idempotency_keys"];
+
 diesel::table! {
     app.users (id) {
         id -> Uuid,
@@ -114,3 +118,13 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(users, profiles, user_settings, notification_preferences);
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_table_is_in_the_list() {
+        let written = include_str!("schema.rs").lines().filter_map(|line| line.strip_prefix("    app."));
+        let names: Vec<&str> = written.filter_map(|line| line.split_once(" (")).map(|(name, _)| name).collect();
+        assert_eq!(names, super::TABLES);
+    }
+}

@@ -12,7 +12,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncC
 use frontdesk_kernel::{Unavailable, UserId};
 use futures_util::future::{BoxFuture, join, join3};
 
-use crate::errors::is_connection_lost;
+use crate::errors::{is_connection_lost, is_read_only};
 use crate::pools::{LIMITS, PoolStatus, Pools, Role};
 
 /// How long an operation may take in all, the wait for a connection included.
@@ -63,6 +63,11 @@ impl Scope<'_> {
 diesel::define_sql_function! {
     /// Sets a parameter of the session; the DSL's form, because its prepared statement is cached.
     fn set_config(name: diesel::sql_types::Text, value: diesel::sql_types::Text, is_local: diesel::sql_types::Bool) -> diesel::sql_types::Text;
+}
+
+diesel::define_sql_function! {
+    /// Tells a parameter of the session.
+    fn current_setting(name: diesel::sql_types::Text) -> diesel::sql_types::Text;
 }
 
 /// A connection on loan. Unless it is handed back in a known state, it is closed and never used again.
@@ -219,7 +224,7 @@ async fn in_session<T: Send>(
     let set = diesel::select(set_config(scope.setting(), scope.value(), false)).execute(&mut &*connection);
     let clear = diesel::select(set_config(scope.setting(), "", false)).execute(&mut &*connection);
     let (set, done, cleared) = join3(set, run(connection), clear).await;
-    lease.is_clean = set.is_ok() && cleared.is_ok();
+    lease.is_clean = set.is_ok() && cleared.is_ok() && !done.as_ref().is_err_and(is_read_only);
     // A statement whose scope failed has seen nobody's rows, which is not the answer to the question.
     set.and(done)
 }
@@ -234,17 +239,24 @@ async fn in_transaction<'env, T, E>(
     let (mut for_begin, mut for_end) = (connection, connection);
     let (begun, done) = join(for_begin.batch_execute(prelude), body(Unit { connection, env: PhantomData })).await;
     begun.map_err(&unavailable)?;
-    let end = match done {
+    let (end, is_writable) = match done {
         // In a transaction that has failed, a bare COMMIT is answered as if all were well. The SELECT is refused.
-        Ok(_) => for_end.batch_execute("SELECT 1; COMMIT").await,
-        Err(_) => for_end.batch_execute("ROLLBACK").await,
+        Ok(_) => (for_end.batch_execute("SELECT 1; COMMIT").await, Ok(true)),
+        Err(_) => join(for_end.batch_execute("ROLLBACK"), is_writable(connection)).await,
     };
-    lease.is_clean = end.is_ok();
+    lease.is_clean = end.is_ok() && is_writable.unwrap_or(false);
     match (done, end) {
         (Ok(done), Ok(())) => Ok(done),
         (Ok(_), Err(error)) => Err(unavailable(error)),
         (Err(error), _) => Err(error),
     }
+}
+
+/// Tells whether the session may write. One that was opened while the database took no writes is told so for good; the
+/// server may have recovered long ago. Asked behind a ROLLBACK, so without another round trip.
+pub(crate) async fn is_writable(connection: &AsyncPgConnection) -> Result<bool, Unavailable> {
+    let setting = diesel::select(current_setting("transaction_read_only")).load::<String>(&mut &*connection).await;
+    Ok(setting.map_err(Unavailable::new)?.iter().all(|setting| setting == "off"))
 }
 
 #[cfg(test)]

@@ -3,18 +3,31 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use diesel::prelude::*;
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use frontdesk_kernel::Unavailable;
 use futures_util::FutureExt;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::connect::{Target, UrlError};
-use crate::pools::{PoolStatus, Pools, Role, establish};
-use crate::scoped::{RlsMode, Scope, Scoped};
+use crate::errors::shown;
+use crate::migrations::{administrators_line, connected};
+use crate::pools::{PoolStatus, Pools, Role};
+use crate::schema::TABLES;
+use crate::scoped::{RlsMode, Scope, Scoped, is_writable};
 use crate::{PgAccountStore, PgIdempotencyStore, PgOutbox, PgProfileStore, PgSettingsStore};
 
 /// Connections of the worker's role: the relay and the purges take turns.
 const WORKER_CONNECTIONS: u32 = 2;
+/// As for a pool that belongs to no HTTP worker.
+const SHARED: u32 = u32::MAX;
+/// How long the first questions may take, once connected.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+/// The encoding, the tables that are missing, and whether the role is too strong. From the catalogue, which every login
+/// may read.
+const FACTS: &str = "SELECT current_setting('server_encoding'),
+    (SELECT string_agg(name, ', ') FROM unnest(ARRAY[{tables}]) AS name WHERE NOT EXISTS (
+        SELECT 1 FROM pg_tables WHERE schemaname = 'app' AND tablename = name)),
+    (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = '{role}')";
 /// How long a probe may take.
 const PING_TIMEOUT: Duration = Duration::from_millis(1_500);
 
@@ -23,6 +36,8 @@ const PING_TIMEOUT: Duration = Duration::from_millis(1_500);
 pub struct PgConfig {
     /// `postgres://user:password@host:port/database?sslmode=...`; not shown anywhere.
     pub url: String,
+    /// Another login for the jobs of the worker's role, where that of `url` may not act as it.
+    pub worker_url: Option<String>,
     /// How many connections the stores may open, 1 at least. The worker's role and the probe have three more.
     pub pool_size: u32,
     /// Over how many pools they are spread: the number of HTTP workers.
@@ -37,23 +52,32 @@ pub enum ConnectError {
     /// The URL cannot be used.
     #[error(transparent)]
     Url(#[from] UrlError),
-    /// Nobody answers, the login is refused, or it may not act as the role of the service.
+    /// The URL for jobs cannot be used.
+    #[error(transparent)]
+    WorkerUrl(UrlError),
+    /// Nobody answers, or the login is refused.
     #[error("the database cannot be used as {role}: {cause}")]
     Unreachable {
         /// The role.
         role: &'static str,
         /// What the server or the network said.
-        cause: diesel::ConnectionError,
+        cause: String,
     },
-    /// The tables are missing.
-    #[error("the schema is not there: run `frontdesk migrate`, or set MIGRATE_ON_START=true")]
-    NotMigrated,
+    /// The login may not act as the role of the service.
+    #[error("the login of the service may not act as its roles; let an administrator run once: {sql}")]
+    Role {
+        /// What an administrator has to run, on one line.
+        sql: String,
+    },
+    /// The database cannot hold every text.
+    #[error("the database of DATABASE_URL must have the encoding UTF8; it has {0}")]
+    Encoding(String),
+    /// Tables are missing.
+    #[error("the schema is not there (no {0}): run `frontdesk migrate`, or set MIGRATE_ON_START=true")]
+    NotMigrated(String),
     /// The role is above row-level security.
     #[error("the role {0} must be neither SUPERUSER nor BYPASSRLS: it would see every user's rows")]
     RoleTooStrong(&'static str),
-    /// The database did not answer the first questions.
-    #[error("the database does not answer: {0}")]
-    Check(#[source] diesel::result::Error),
 }
 
 /// The stores of one database.
@@ -70,15 +94,19 @@ pub struct PgStores {
 }
 
 impl PgStores {
-    /// Checks that the database can be used, within about 3 s, and joins the stores to it.
+    /// Checks that the database can be used, within a few seconds, and joins the stores to it.
     pub async fn connect(config: PgConfig) -> Result<Self, ConnectError> {
-        let PgConfig { url, pool_size, pools, rls_mode } = config;
+        let PgConfig { url, worker_url, pool_size, pools, rls_mode } = config;
         let target = Target::parse(&url)?;
-        check(&target, rls_mode).await?;
-        let scoped =
-            |role, size, pools| Scoped::new(Arc::new(Pools::new(&target, role, rls_mode, size, pools)), role, rls_mode);
-        let app = scoped(Role::App, pool_size, pools);
-        let worker = scoped(Role::Worker, WORKER_CONNECTIONS, 1);
+        let jobs = worker_url.as_deref().map_or_else(|| Ok(target.clone()), Target::parse);
+        let jobs = jobs.map_err(ConnectError::WorkerUrl)?;
+        check(&target).await?;
+        check_jobs(&jobs).await;
+        let scoped = |target, role, size, pools| {
+            Scoped::new(Arc::new(Pools::new(target, role, rls_mode, size, pools)), role, rls_mode)
+        };
+        let app = scoped(&target, Role::App, pool_size, pools);
+        let worker = scoped(&jobs, Role::Worker, WORKER_CONNECTIONS, SHARED);
         Ok(Self {
             accounts: Arc::new(PgAccountStore::new(app.clone())),
             profiles: Arc::new(PgProfileStore::new(app.clone())),
@@ -86,16 +114,22 @@ impl PgStores {
             idempotency: Arc::new(PgIdempotencyStore::new(app.clone(), worker.clone())),
             outbox: Arc::new(PgOutbox::new(worker)),
             app,
-            probe: scoped(Role::App, 1, 1),
+            probe: scoped(&target, Role::App, 1, SHARED),
         })
     }
 
-    /// Asks the database for a sign of life, on a connection of its own: a busy service is still ready.
+    /// Asks the database whether it takes writes, on a connection of its own: a busy service is still ready.
     pub async fn ping(&self) -> Result<(), Unavailable> {
-        let one = diesel::select(1_i32.into_sql::<diesel::sql_types::Integer>());
-        let ask = self.probe.read(Scope::Job("probe"), |connection| one.execute(&mut &*connection).boxed());
+        let scope = [Scope::Job("probe")];
+        let ask = self.probe.transaction(&scope, |unit| {
+            async move {
+                let refused = || Unavailable::new("the database takes no writes");
+                if is_writable(unit.connection).await? { Ok(()) } else { Err(refused()) }
+            }
+            .boxed()
+        });
         let asked = tokio::time::timeout(PING_TIMEOUT, ask).await;
-        asked.unwrap_or_else(|_| Err(Unavailable::new("the database did not answer in time"))).map(|_| ())
+        asked.unwrap_or_else(|_| Err(Unavailable::new("the database did not answer in time")))
     }
 
     /// The state of the connections, for metrics.
@@ -104,44 +138,54 @@ impl PgStores {
     }
 }
 
-diesel::define_sql_function! {
-    /// Names a table, or nothing where there is none.
-    fn to_regclass(name: diesel::sql_types::Text) -> diesel::sql_types::Nullable<diesel::sql_types::Oid>;
+/// Asks what cannot be asked later: whether this database, with this login, can serve.
+async fn check(target: &Target) -> Result<(), ConnectError> {
+    let role = Role::App;
+    let unreachable = |cause| ConnectError::Unreachable { role: role.name(), cause };
+    let client = connected(target).await.map_err(|error| unreachable(error.to_string()))?;
+    let ask = async {
+        let tables = TABLES.map(|table| format!("'{table}'")).join(", ");
+        let facts = FACTS.replace("{tables}", &tables).replace("{role}", role.name());
+        let facts = client.simple_query(&facts).await.map_err(|error| unreachable(shown(&error)))?;
+        let row = facts.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        });
+        let fact = |column| row.and_then(|row| row.get(column)).unwrap_or_default();
+        if fact(0) != "UTF8" {
+            return Err(ConnectError::Encoding(fact(0).to_owned()));
+        }
+        if !fact(1).is_empty() {
+            return Err(ConnectError::NotMigrated(fact(1).to_owned()));
+        }
+        if fact(2) == "t" {
+            return Err(ConnectError::RoleTooStrong(role.name()));
+        }
+        may_act_as(&client, target, role).await
+    };
+    let asked = tokio::time::timeout(CHECK_TIMEOUT, ask).await;
+    asked.unwrap_or_else(|_| Err(unreachable("no answer in time".to_owned())))
 }
 
-diesel::table! {
-    pg_catalog.pg_roles (rolname) {
-        rolname -> Text,
-        rolsuper -> Bool,
-        rolbypassrls -> Bool,
+/// Jobs are not what a node serves with: it starts without them, and says so.
+async fn check_jobs(target: &Target) {
+    let role = Role::Worker;
+    let checked = match connected(target).await {
+        Ok(client) => may_act_as(&client, target, role).await,
+        Err(error) => Err(ConnectError::Unreachable { role: role.name(), cause: error.to_string() }),
+    };
+    if let Err(cause) = checked {
+        tracing::warn!(%cause, "no jobs on this node: events and old keys wait for one that may do them");
     }
 }
 
-/// Opens one connection of each role and asks what cannot be asked later.
-async fn check(target: &Target, mode: RlsMode) -> Result<(), ConnectError> {
-    let name = Role::App.name();
-    let opened = establish(target, Role::App, mode).await;
-    let mut connection = opened.map_err(|cause| ConnectError::Unreachable { role: name, cause })?;
-    check_schema(&mut connection).await?;
-    if let Err(cause) = establish(target, Role::Worker, mode).await {
-        // A login as the weak role itself serves; events and old keys then wait for a node that may do jobs.
-        tracing::warn!(%cause, "no jobs on this node: let an administrator GRANT frontdesk_worker to its login");
-    }
-    Ok(())
-}
-
-async fn check_schema(connection: &mut AsyncPgConnection) -> Result<(), ConnectError> {
-    let found: Vec<Option<u32>> =
-        diesel::select(to_regclass("app.idempotency_keys")).load(connection).await.map_err(ConnectError::Check)?;
-    if found.iter().all(Option::is_none) {
-        return Err(ConnectError::NotMigrated);
-    }
-    let is_strong = pg_roles::rolsuper.or(pg_roles::rolbypassrls);
-    let strong: Vec<bool> = pg_roles::table
-        .filter(pg_roles::rolname.eq(Role::App.name()))
-        .select(is_strong)
-        .load(connection)
-        .await
-        .map_err(ConnectError::Check)?;
-    if strong.contains(&true) { Err(ConnectError::RoleTooStrong(Role::App.name())) } else { Ok(()) }
+/// Tries it, in one message: so it holds also behind a pooler that gives every transaction another session.
+async fn may_act_as(client: &Client, target: &Target, role: Role) -> Result<(), ConnectError> {
+    let attempt = format!("BEGIN; SET LOCAL ROLE {}; COMMIT", role.name());
+    client.batch_execute(&attempt).await.map_err(|error| match error.code() {
+        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => ConnectError::Role { sql: administrators_line(target, false) },
+        // There is no such role.
+        Some(&SqlState::INVALID_PARAMETER_VALUE) => ConnectError::Role { sql: administrators_line(target, true) },
+        _ => ConnectError::Unreachable { role: role.name(), cause: shown(&error) },
+    })
 }

@@ -10,7 +10,7 @@ use frontdesk_testkit::postgres::database;
 
 async fn stores(rls_mode: RlsMode) -> Option<Stores> {
     let database = database().await?;
-    let config = PgConfig { url: database.url(), pool_size: 6, pools: 2, rls_mode };
+    let config = PgConfig { url: database.url(), worker_url: None, pool_size: 6, pools: 2, rls_mode };
     let PgStores { accounts, profiles, settings, idempotency, outbox, .. } = PgStores::connect(config).await.unwrap();
     Some(Stores { accounts, profiles, settings, idempotency, outbox, backend: Some(Arc::new(database)) })
 }

@@ -26,6 +26,9 @@ const CPU_LINE: usize = 64;
 const CPU_PATIENCE: Duration = Duration::from_secs(2);
 /// The name under which the database keeps the key that signs access tokens.
 const SIGNING_KEY: &str = "access-token-hs256";
+/// That of the key over the requests that idempotency keys stand for. Of its own, so that another `JWT_SECRET_KEY` does
+/// not make other requests of honest retries.
+const FINGERPRINT_KEY: &str = "request-fingerprint";
 const SIGNING_KEY_BYTES: usize = 32;
 const CONNECTIONS_PER_CORE: u32 = 4;
 
@@ -57,13 +60,19 @@ impl Adapters {
         }
         let stores = PgStores::connect(pg_config(database, workers)).await.map_err(|error| match error {
             ConnectError::Url(cause) => StartError::DatabaseUrl { variable: "DATABASE_URL", cause },
+            ConnectError::WorkerUrl(cause) => StartError::DatabaseUrl { variable: "MIGRATION_DATABASE_URL", cause },
             other => StartError::Database(other.into()),
         })?;
         let key = match signing_key(&config.tokens) {
             Some(key) => key,
             None => kept_key(database, &drawn).await?,
         };
-        Ok(Self::on_postgres(stores, Keys::of(&config.tokens, key)?))
+        let mut keys = Keys::of(&config.tokens, key)?;
+        entropy.fill(&mut drawn);
+        if let Some(fingerprint) = kept_fingerprint_key(database, &drawn).await {
+            keys.fingerprint = fingerprint;
+        }
+        Ok(Self::on_postgres(stores, keys))
     }
 
     fn in_memory(stores: &MemoryStores, keys: Keys) -> Self {
@@ -113,18 +122,23 @@ pub async fn migrate(database: &Database) -> Result<(), StartError> {
 
 /// Tells a URL that cannot be used, which is a matter of configuration, from everything else.
 fn refused(database: &Database, error: MigrateError, otherwise: impl FnOnce(BoxError) -> StartError) -> StartError {
-    let is_own = database.migration_url.expose_secret() != database.url.expose_secret();
-    let variable = if is_own { "MIGRATION_DATABASE_URL" } else { "DATABASE_URL" };
+    let variable = if has_own_login(database) { "MIGRATION_DATABASE_URL" } else { "DATABASE_URL" };
     match error {
         MigrateError::Url(cause) => StartError::DatabaseUrl { variable, cause },
         other => otherwise(other.into()),
     }
 }
 
+/// Whether the schema has another owner than the login of the service.
+fn has_own_login(database: &Database) -> bool {
+    database.migration_url.expose_secret() != database.url.expose_secret()
+}
+
 fn pg_config(database: &Database, workers: usize) -> PgConfig {
     let cores = u32::try_from(cores()).unwrap_or(u32::MAX);
     PgConfig {
         url: database.url.expose_secret().to_owned(),
+        worker_url: has_own_login(database).then(|| database.migration_url.expose_secret().to_owned()),
         pool_size: database.pool_size.map_or(cores.saturating_mul(CONNECTIONS_PER_CORE), NonZero::get),
         pools: u32::try_from(workers).unwrap_or(u32::MAX),
         rls_mode: match database.rls_mode {
@@ -170,4 +184,16 @@ async fn kept_key(database: &Database, drawn: &[u8]) -> Result<Vec<u8>, StartErr
     let url = database.migration_url.expose_secret();
     let kept = frontdesk_postgres::server_secret(url, SIGNING_KEY, drawn).await;
     kept.map_err(|error| refused(database, error, StartError::KeptKey))
+}
+
+/// The key of fingerprints that all nodes on this database use; without it, one derived from the signing key serves.
+async fn kept_fingerprint_key(database: &Database, drawn: &[u8]) -> Option<[u8; 32]> {
+    let url = database.migration_url.expose_secret();
+    match frontdesk_postgres::server_secret(url, FINGERPRINT_KEY, drawn).await {
+        Ok(kept) => kept.try_into().ok(),
+        Err(error) => {
+            tracing::warn!(%error, "no kept key for fingerprints: after a change of JWT_SECRET_KEY, retries are refused");
+            None
+        }
+    }
 }

@@ -185,7 +185,7 @@ pub async fn numbers_in_preferences_survive(stores: &Stores) {
     let user = stores.given(registered("ada")).await;
     let document = json!({
         "integers": [0, 1, -1, i64::MIN, i64::MAX, u64::MAX, 9_007_199_254_740_993_u64],
-        "floats": [0.0, 0.1, -2.5, 1.0, 100.0, 1e-7, 0.300_000_000_000_000_04, 123_456_789.123_456_79, 5e-324, 1e300],
+        "floats": [0.0, 0.1, -2.5, 1.0, 100.0, 1e-7, 0.300_000_000_000_000_04, 123_456_789.123_456_79, 1e-30, 1e30],
         // Floats without a fraction, where they are spelled with an exponent.
         "wide": [1e15, 1e16, 1.5e17, -1e18, 1.8e19, 1e20],
     });

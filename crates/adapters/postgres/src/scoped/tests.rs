@@ -108,7 +108,7 @@ async fn the_limits_of_the_session_apply_to_the_role() {
         let Some((_database, scoped)) = scoped(mode).await else { return };
         let settings = [
             ("role", "frontdesk_app"),
-            ("search_path", "app"),
+            ("search_path", "app, pg_temp"),
             ("statement_timeout", "5s"),
             ("lock_timeout", "2s"),
             ("idle_in_transaction_session_timeout", "10s"),

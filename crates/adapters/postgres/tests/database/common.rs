@@ -8,7 +8,7 @@ use frontdesk_testkit::builders::{claim, fingerprint, noon, registered};
 use tokio_postgres::{Client, Error, NoTls, SimpleQueryMessage};
 
 pub(crate) async fn stores(url: &str, pool_size: u32) -> PgStores {
-    let config = PgConfig { url: url.to_owned(), pool_size, pools: 1, rls_mode: RlsMode::Session };
+    let config = PgConfig { url: url.to_owned(), worker_url: None, pool_size, pools: 1, rls_mode: RlsMode::Session };
     PgStores::connect(config).await.unwrap()
 }
 

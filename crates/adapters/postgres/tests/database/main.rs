@@ -8,6 +8,7 @@
 )]
 
 mod common;
+mod connections;
 mod migrations;
 mod resilience;
 mod round_trips;

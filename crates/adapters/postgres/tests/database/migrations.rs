@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::common::{ask, owner};
-use frontdesk_postgres::{MigrateError, migrate, revert_all, server_secret};
+use frontdesk_postgres::{MigrateError, PgConfig, PgStores, RlsMode, migrate, revert_all, server_secret};
 use frontdesk_testkit::postgres::{database, empty_database};
 use tokio_postgres::Client;
 
@@ -139,6 +139,41 @@ async fn a_login_that_may_not_act_as_the_roles_is_told_what_to_run() {
     let message = error.to_string();
     assert!(message.contains(&format!("GRANT frontdesk_app, frontdesk_worker TO \"{login}\";")), "{message}");
     assert!(!message.contains('\n') && !message.contains("hunter2"), "{message}");
+}
+
+#[tokio::test]
+async fn an_up_to_date_database_that_takes_no_writes_lets_nodes_start() {
+    let Some(database) = database().await else { return };
+    let (url, client) = (database.url(), owner(&database.url()).await);
+    server_secret(&url, "key", &[1; 32]).await.unwrap();
+    let name = ask(&client, "SELECT current_database()").await.unwrap().concat().concat();
+    client.batch_execute(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await.unwrap();
+    assert!(migrate(&url).await.unwrap().applied.is_empty());
+    assert_eq!(server_secret(&url, "key", &[2; 32]).await.unwrap(), [1; 32]);
+    crate::common::stores(&url, 1).await;
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_hold_every_text_is_refused() {
+    let Some(database) = empty_database().await else { return };
+    let client = owner(&database.url()).await;
+    let name = ask(&client, "SELECT current_database()").await.unwrap().concat().concat();
+    let latin = format!("{name}_latin1");
+    let create = format!("CREATE DATABASE {latin} TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'");
+    client.batch_execute(&create).await.unwrap();
+    let url = database.url().replace(&name, &latin);
+    let errors = [
+        migrate(&url).await.unwrap_err().to_string(),
+        PgStores::connect(config(&url)).await.err().unwrap().to_string(),
+    ];
+    client.batch_execute(&format!("DROP DATABASE {latin} WITH (FORCE)")).await.unwrap();
+    for error in errors {
+        assert_eq!(error, "the database of DATABASE_URL must have the encoding UTF8; it has LATIN1");
+    }
+}
+
+fn config(url: &str) -> PgConfig {
+    PgConfig { url: url.to_owned(), worker_url: None, pool_size: 1, pools: 1, rls_mode: RlsMode::Session }
 }
 
 /// `schema.rs` is kept by hand; here is what holds it to the database.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crate::common::{given, owner, stores};
-use frontdesk_kernel::Unavailable;
+use crate::common::{ask, given, owner, stores};
+use frontdesk_kernel::idempotency::IdempotencyStore;
+use frontdesk_kernel::{Outbox, Timestamp, Unavailable};
 use frontdesk_postgres::{ConnectError, PgConfig, PgStores, RlsMode};
 use frontdesk_profile::{AccountStore, FieldText, ProfileStore, SettingsStore};
-use frontdesk_testkit::builders::{change, display_name, registered};
+use frontdesk_testkit::builders::{change, claim, display_name, fingerprint, noon, registered};
 use frontdesk_testkit::postgres::database;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
@@ -165,10 +166,10 @@ async fn without_a_database_the_start_fails_soon_and_says_why() {
         [("127.0.0.1:1".to_owned(), "refused"), (silent.local_addr().unwrap().to_string(), "in time")]
     {
         let url = format!("postgres://ada:hunter2@{address}/x?sslmode=disable");
-        let config = PgConfig { url, pool_size: 1, pools: 1, rls_mode: RlsMode::Session };
+        let config = PgConfig { url, worker_url: None, pool_size: 1, pools: 1, rls_mode: RlsMode::Session };
         let started = Instant::now();
         let error = PgStores::connect(config).await.err().unwrap().to_string();
-        assert!(started.elapsed() < Duration::from_secs(3));
+        assert!(started.elapsed() < Duration::from_secs(6));
         assert!(error.contains(hint) && !error.contains("hunter2"), "{error}");
     }
 }
@@ -176,7 +177,53 @@ async fn without_a_database_the_start_fails_soon_and_says_why() {
 #[tokio::test]
 async fn without_a_schema_the_start_says_what_to_run() {
     let Some(database) = frontdesk_testkit::postgres::empty_database().await else { return };
-    let config = PgConfig { url: database.url(), pool_size: 1, pools: 1, rls_mode: RlsMode::Session };
+    let config = PgConfig { url: database.url(), worker_url: None, pool_size: 1, pools: 1, rls_mode: RlsMode::Session };
     let error = PgStores::connect(config).await.err().unwrap();
-    assert!(matches!(error, ConnectError::NotMigrated), "{error}");
+    assert!(matches!(error, ConnectError::NotMigrated(_)), "{error}");
+}
+
+#[tokio::test]
+async fn writes_succeed_again_at_once_when_the_database_takes_them_again() {
+    let Some(database) = database().await else { return };
+    let stores = stores(&database.url(), 1).await;
+    let (ada, _) = given(&stores, "ada").await;
+    let admin = owner(&database.url()).await;
+    let name = ask(&admin, "SELECT current_database()").await.unwrap().concat().concat();
+    let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let on = format!("ALTER DATABASE {name} SET default_transaction_read_only = on; {kill}");
+    let off = format!("ALTER DATABASE {name} RESET default_transaction_read_only");
+    let claimed = async |key: &str| stores.idempotency.claim(&claim(key), &fingerprint(1), noon()).await;
+    for round in 0..2 {
+        admin.batch_execute(&on).await.unwrap();
+        assert!(stores.profiles.profile(ada).await.unwrap().is_some(), "reads go on");
+        assert!(stores.ping().await.is_err(), "not ready");
+        let is_refused = if round == 0 {
+            stores.profiles.update(&change(ada, display_name("refused"))).await.is_err()
+        } else {
+            claimed("refused").await.is_err()
+        };
+        assert!(is_refused);
+        admin.batch_execute(&off).await.unwrap();
+        stores.profiles.update(&change(ada, display_name(&format!("Ada {round}")))).await.unwrap();
+        claimed(&format!("key {round}")).await.unwrap();
+        stores.ping().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_purge_forgets_more_than_one_statement_may_delete() {
+    let Some(database) = database().await else { return };
+    let stores = stores(&database.url(), 1).await;
+    let insert = "
+        INSERT INTO app.outbox (id, user_id, occurred_at, body)
+            SELECT gen_random_uuid(), gen_random_uuid(), '2020-01-01', '{}' FROM generate_series(1, 11000);
+        INSERT INTO app.idempotency_keys (principal, route, key, user_id, token, fingerprint, claimed_at)
+            SELECT 'p', 'r', n, gen_random_uuid(), gen_random_uuid(), decode(repeat('00', 32), 'hex'), '2020-01-01'
+            FROM generate_series(1, 10000) n";
+    owner(&database.url()).await.batch_execute(insert).await.unwrap();
+    given(&stores, "ada").await;
+    let before = Timestamp::from_unix_seconds(1_600_000_000).unwrap();
+    assert_eq!(stores.outbox.purge(before).await.unwrap(), 11_000);
+    assert_eq!(stores.idempotency.purge(before).await.unwrap(), 10_000);
+    assert_eq!(stores.outbox.pending(9).await.unwrap().len(), 1, "the new stay");
 }
