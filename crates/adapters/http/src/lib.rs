@@ -3,8 +3,8 @@
 //! **Architecture Invariant:** only this crate knows actix and the wire types. A handler extracts, calls one
 //! service and maps the answer; whatever decides anything is in a domain crate.
 //!
-//! A request passes, from the outside: [`edge`] (request id, headers, log line, metrics, the one place that renders
-//! errors), CORS, the route table in [`routes`], and the handler's credential ([`credential`]), which also counts
+//! A request passes, from the outside: `edge` (request id, headers, log line, metrics, the one place that renders
+//! errors), CORS, the route table in `routes`, and the handler's credential (`credential`), which also counts
 //! the request against its caller's rate.
 
 mod body;

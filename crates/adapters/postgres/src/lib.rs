@@ -1,6 +1,6 @@
 //! Postgres stores with row-level security, and the migrations runner.
 //!
-//! **Architecture Invariant:** a store reaches the database through [`scoped::Scoped`] alone, which sets the user it
+//! **Architecture Invariant:** a store reaches the database through `scoped::Scoped` alone, which sets the user it
 //! acts for before anything else and clears it after. The role it works as owns nothing; without a user in scope
 //! every table of user data is empty to it.
 

@@ -1,4 +1,4 @@
-//! The contract of [`Limiter`](frontdesk_kernel::gcra::Limiter).
+//! The contract of [`Limiter`].
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
