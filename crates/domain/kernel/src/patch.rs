@@ -35,9 +35,4 @@ impl<T> Patch<T> {
     pub fn value(self) -> Option<T> {
         self.over(None)
     }
-
-    /// Tells whether the update leaves the field alone.
-    pub const fn is_keep(&self) -> bool {
-        matches!(self, Self::Keep)
-    }
 }
