@@ -30,9 +30,14 @@ fn text(config: &Config, address: SocketAddr) -> String {
         Some(_) => line("stores", "Postgres; unset DATABASE_URL to keep everything in memory"),
     }
     match (&config.tokens.secret, &config.database) {
+        _ if config.tokens.signing_keys.is_some() => line("tokens", "signed with JWT_SIGNING_KEY_FILE (EdDSA)"),
         (Some(_), _) => line("tokens", "signed with JWT_SECRET_KEY"),
         (None, None) => line("tokens", "signed with a key of this run; set JWT_SECRET_KEY to keep sign-ins"),
         (None, Some(_)) => line("tokens", "signed with a key kept in the database; set JWT_SECRET_KEY to choose it"),
+    }
+    if !config.trusted_issuers.is_empty() {
+        let issuers: Vec<_> = config.trusted_issuers.iter().map(|trusted| trusted.issuer.as_str()).collect();
+        line("issuers", &format!("trusted besides: {}", issuers.join(", ")));
     }
     match config.users_auth {
         ClaimPolicy::Claim => line("accounts", "open to their id until claimed; set USERS_AUTH=jwt to ask for a token"),

@@ -1,22 +1,32 @@
 //! Joins ports and adapters, and runs them.
 
 mod adapters;
+mod listeners;
 mod running;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use frontdesk_http::{HttpConfig, Services, Storage};
 use frontdesk_kernel::{Clock, Entropy};
-use frontdesk_profile::{Accounts, AccountsPorts, Profiles, UserSettings};
+use frontdesk_profile::password::PasswordHasher;
+use frontdesk_profile::revocation::Remember;
+use frontdesk_profile::token::{LEEWAY, MAX_AHEAD, MAX_FOREIGN_LIFETIME};
+use frontdesk_profile::{
+    Accounts, AccountsPorts, Authentication, AuthenticationPorts, Profiles, Revocations, Sessions, SessionsPorts,
+    UserSettings,
+};
 use tokio::net::TcpSocket;
 
 use crate::config::Config;
 use crate::config::variables::DATABASE_URL;
 use crate::housekeeping::Housekeeping;
+use crate::relay::Relay;
 use crate::{OsEntropy, SystemClock};
 pub use adapters::migrate;
 use adapters::{Adapters, cores};
+use listeners::Listeners;
 pub use running::Running;
 
 /// Connections that may wait to be accepted. The system cuts it to its own limit.
@@ -29,6 +39,8 @@ pub struct Overrides {
     pub clock: Option<Arc<dyn Clock>>,
     /// The randomness.
     pub entropy: Option<Arc<dyn Entropy>>,
+    /// The hashing of passwords.
+    pub hasher: Option<Arc<dyn PasswordHasher>>,
     /// HTTP workers; one for each core otherwise.
     pub workers: Option<usize>,
 }
@@ -59,7 +71,10 @@ pub enum StartError {
     KeptKey(#[source] BoxError),
     /// The key cannot sign.
     #[error("access tokens cannot be signed: {0}")]
-    Tokens(#[from] frontdesk_auth::WeakSecret),
+    Tokens(#[from] frontdesk_auth::KeyError),
+    /// An issuer cannot be trusted as configured.
+    #[error("TRUSTED_ISSUERS cannot be used: {0}")]
+    Issuers(#[from] frontdesk_auth::IssuerError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}{}", hint(.source))]
     Listen {
@@ -79,7 +94,7 @@ pub enum StartError {
 impl StartError {
     /// Tells whether the configuration is to blame, and nothing else.
     pub const fn is_configuration(&self) -> bool {
-        matches!(self, Self::DatabaseUrl { .. })
+        matches!(self, Self::DatabaseUrl { .. } | Self::Tokens(_) | Self::Issuers(_))
     }
 }
 
@@ -98,30 +113,72 @@ pub async fn start(config: &Config, overrides: Overrides) -> Result<Running, Sta
     let clock = overrides.clock.unwrap_or_else(|| Arc::new(SystemClock));
     let entropy = overrides.entropy.unwrap_or_else(|| Arc::new(OsEntropy));
     let workers = overrides.workers.unwrap_or_else(cores);
-    let adapters = Adapters::choose(config, entropy.as_ref(), workers).await?;
+    let mut adapters = Adapters::choose(config, entropy.as_ref(), workers).await?;
+    if let Some(hasher) = overrides.hasher {
+        adapters.hasher = hasher;
+    }
     let ready = Arc::clone(&adapters.ready);
     let housekeeping = Housekeeping {
         idempotency: Arc::clone(&adapters.idempotency),
+        sessions: Arc::clone(&adapters.sessions),
+        accounts: Arc::clone(&adapters.accounts),
         outbox: Arc::clone(&adapters.outbox),
         clock: Arc::clone(&clock),
     };
+    let outbox = Arc::clone(&adapters.outbox);
     let listener = listen(&config.host, config.port)
         .await
         .map_err(|source| StartError::Listen { address: format!("{}:{}", config.host, config.port), source })?;
     let address = listener.local_addr().map_err(StartError::Http)?;
-    let http = http(config, workers, adapters.fingerprint_key);
-    let services = services(config, adapters, clock, entropy);
+    let http = http(config, workers, adapters.fingerprint_key, adapters.jwks.clone().into());
+    let revocations = revocations(config, &adapters, &clock);
+    let services = services(config, adapters, &revocations, clock, Arc::clone(&entropy));
+    let listeners = Arc::new(Listeners::new(revocations));
+    let bus = adapters::bus(config, Arc::<Listeners>::clone(&listeners), &entropy)?;
     let server = frontdesk_http::serve(listener, services, http).map_err(StartError::Http)?;
-    Ok(Running::new(address, server, tokio::spawn(housekeeping.run()), ready))
+    let noticed = move |is_told| listeners.told(is_told);
+    let relay = Arc::new(Relay { outbox, bus, entropy, noticed: Box::new(noticed) });
+    Ok(Running::new(address, server, housekeeping, relay, ready))
 }
 
-fn services(config: &Config, adapters: Adapters, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Services {
-    let Adapters { accounts, profiles, settings, idempotency, limiter, hasher, signer, ready, .. } = adapters;
+/// What is refused, known on this node; remembered as long as any token can live that it could refuse.
+fn revocations(config: &Config, adapters: &Adapters, clock: &Arc<dyn Clock>) -> Arc<Revocations> {
+    let margin = LEEWAY + MAX_AHEAD;
+    let foreign = adapters.issuers.as_ref().map_or(Duration::ZERO, |_| MAX_FOREIGN_LIFETIME + margin);
+    let remember = Remember { own: config.tokens.lifetime + margin, foreign };
+    Arc::new(Revocations::new(Arc::clone(&adapters.sessions), Arc::clone(clock), remember))
+}
+
+fn services(
+    config: &Config,
+    adapters: Adapters,
+    revocations: &Arc<Revocations>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+) -> Services {
+    let Adapters { accounts, profiles, sessions, settings, idempotency, limiter, hasher, signer, .. } = adapters;
+    let sessions = Sessions::new(SessionsPorts {
+        sessions,
+        accounts: Arc::clone(&accounts),
+        revocations: Arc::clone(revocations),
+        signer: Arc::clone(&signer),
+        digest: adapters.digest,
+        clock: Arc::clone(&clock),
+        entropy: Arc::clone(&entropy),
+    });
+    let authentication = Authentication::new(AuthenticationPorts {
+        accounts: Arc::clone(&accounts),
+        revocations: Arc::clone(revocations),
+        signer,
+        issuers: adapters.issuers,
+        clock: Arc::clone(&clock),
+        entropy: Arc::clone(&entropy),
+    });
     let ports = AccountsPorts {
         accounts,
         profiles: Arc::clone(&profiles),
+        sessions: sessions.clone(),
         hasher,
-        signer,
         limiter: Arc::clone(&limiter),
         clock: Arc::clone(&clock),
         entropy: Arc::clone(&entropy),
@@ -129,17 +186,19 @@ fn services(config: &Config, adapters: Adapters, clock: Arc<dyn Clock>, entropy:
     let has_limits = config.requests_per_minute > 0;
     Services {
         accounts: Accounts::new(ports, config.users_auth, config.claim_window, has_limits),
+        authentication,
+        sessions,
         profiles: Profiles::new(profiles, Arc::clone(&clock), Arc::clone(&entropy)),
         settings: UserSettings::new(settings, Arc::clone(&clock)),
         idempotency,
         limiter,
-        readiness: ready,
+        readiness: adapters.ready,
         clock,
         entropy,
     }
 }
 
-fn http(config: &Config, workers: usize, fingerprint_key: [u8; 32]) -> HttpConfig {
+fn http(config: &Config, workers: usize, fingerprint_key: [u8; 32], jwks: Arc<str>) -> HttpConfig {
     HttpConfig {
         version: crate::VERSION,
         storage: if config.database.is_some() { Storage::Postgres } else { Storage::Memory },
@@ -149,6 +208,7 @@ fn http(config: &Config, workers: usize, fingerprint_key: [u8; 32]) -> HttpConfi
         users_auth: config.users_auth,
         workers,
         fingerprint_key,
+        jwks,
     }
 }
 

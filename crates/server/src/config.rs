@@ -1,5 +1,6 @@
 //! The configuration: a pure function of raw text, with every mistake told at once.
 
+mod issuers;
 mod parse;
 mod problem;
 mod reader;
@@ -11,6 +12,7 @@ pub mod variables;
 use std::num::NonZero;
 use std::time::Duration;
 
+use frontdesk_auth::TrustedIssuer;
 use frontdesk_http::{CorsPolicy, OriginPattern};
 use frontdesk_profile::ClaimPolicy;
 use ipnet::IpNet;
@@ -66,8 +68,10 @@ pub struct Database {
 /// How access tokens are made.
 #[derive(Debug, Clone)]
 pub struct Tokens {
-    /// The key; without one the server makes its own.
+    /// The secret; without one, and without signing keys, the server makes its own.
     pub secret: Option<SecretString>,
+    /// Ed25519 keys as PEM. They sign in place of the secret, which then only verifies.
+    pub signing_keys: Option<SecretString>,
     /// Their `iss`.
     pub issuer: String,
     /// Their `aud`.
@@ -98,6 +102,8 @@ pub struct Config {
     pub app_env: AppEnv,
     /// Access tokens.
     pub tokens: Tokens,
+    /// Whose tokens are believed beside our own.
+    pub trusted_issuers: Vec<TrustedIssuer>,
     /// Who may act for an account without its token.
     pub users_auth: ClaimPolicy,
     /// How long an account stays unclaimed.
@@ -115,17 +121,20 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads a configuration. The only I/O are the files that `*_FILE` variables name.
+    /// Reads a configuration. The only I/O are the files that `*_FILE` variables and trusted issuers
+    /// name.
     pub fn read(variables: &Variables) -> Result<Self, Problems> {
         let mut reader = Reader::new(variables);
         let app_env = reader.get(&v::APP_ENV, parse::choice(APP_ENVS)).unwrap_or(AppEnv::Development);
         let is_production = app_env == AppEnv::Production;
+        let tokens = tokens(&mut reader, is_production);
         let config = Self {
             host: reader.get(&v::HOST, parse::host).unwrap_or_else(|| "127.0.0.1".to_owned()),
             port: reader.get(&v::PORT, parse::number(0, u16::MAX)).unwrap_or(8080),
             database: database(&mut reader, is_production),
             app_env,
-            tokens: tokens(&mut reader, is_production),
+            trusted_issuers: issuers::read(&mut reader, &tokens.issuer),
+            tokens,
             users_auth: reader.get(&v::USERS_AUTH, parse::choice(USERS_AUTHS)).unwrap_or(ClaimPolicy::Claim),
             claim_window: reader.get(&v::CLAIM_WINDOW, parse::duration).unwrap_or(Duration::from_hours(1)),
             cors: cors(&mut reader, is_production),
@@ -170,11 +179,13 @@ fn database(reader: &mut Reader<'_>, is_production: bool) -> Option<Database> {
 }
 
 fn tokens(reader: &mut Reader<'_>, is_production: bool) -> Tokens {
-    if is_production && !reader.is_set(&v::JWT_SECRET_KEY) {
-        reader.refuse(&v::JWT_SECRET_KEY, "is not set: APP_ENV=production refuses to make one up");
+    if is_production && !reader.is_set(&v::JWT_SECRET_KEY) && !reader.is_set(&v::JWT_SIGNING_KEY_FILE) {
+        let wrong = "is not set, nor is JWT_SIGNING_KEY_FILE: APP_ENV=production refuses to make a key up";
+        reader.refuse(&v::JWT_SECRET_KEY, wrong);
     }
     Tokens {
         secret: reader.get(&v::JWT_SECRET_KEY, parse::signing_secret),
+        signing_keys: reader.get(&v::JWT_SIGNING_KEY_FILE, parse::signing_keys),
         issuer: reader.get(&v::JWT_ISSUER, parse::name).unwrap_or_else(|| "frontdesk".to_owned()),
         audience: reader.get(&v::JWT_AUDIENCE, parse::name).unwrap_or_else(|| "frontdesk".to_owned()),
         lifetime: reader.get(&v::ACCESS_TOKEN_TTL, parse::duration).unwrap_or(Duration::from_mins(15)),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use frontdesk_kernel::idempotency::{IdempotencyStore, KEPT_FOR};
 use frontdesk_kernel::{Clock, Outbox, Unavailable};
+use frontdesk_profile::{AccountStore, SessionStore};
 use tokio::time::MissedTickBehavior;
 
 use crate::describe::describe;
@@ -16,6 +17,8 @@ const EVENTS_KEPT_FOR: Duration = Duration::from_mins(10);
 /// The stores that forget.
 pub(crate) struct Housekeeping {
     pub(crate) idempotency: Arc<dyn IdempotencyStore>,
+    pub(crate) sessions: Arc<dyn SessionStore>,
+    pub(crate) accounts: Arc<dyn AccountStore>,
     pub(crate) outbox: Arc<dyn Outbox>,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -35,6 +38,8 @@ impl Housekeeping {
     async fn round(&self) {
         let now = self.clock.now();
         report("idempotency records", self.idempotency.purge(now - KEPT_FOR).await);
+        report("sessions and revocations", self.sessions.purge(now).await);
+        report("usernames and tombstones", self.accounts.purge(now).await);
         report("outbox events", self.outbox.purge(now - EVENTS_KEPT_FOR).await);
     }
 }
@@ -56,7 +61,7 @@ mod tests {
     use frontdesk_profile::channels::Channels;
     use frontdesk_profile::profile::Profile;
     use frontdesk_profile::settings::Settings;
-    use frontdesk_profile::{AccountStore, FieldText, Registered, Username};
+    use frontdesk_profile::{FieldText, Registered, Username};
 
     use super::*;
     use crate::OsEntropy;
@@ -84,21 +89,24 @@ mod tests {
             profile: Profile::new(id, Some(Username::parse("ada").unwrap()), now),
             settings: Settings::new(now),
             channels: Channels::default(),
+            session: None,
             event: Event { id: event_id, user_id: id, occurred_at: now, body },
         };
         stores.accounts.create(&new, None).await.unwrap();
+        stores.outbox.told(&[event_id]).await.unwrap();
         let scope = Scope { principal: "user".to_owned(), route: "POST /users".to_owned(), key: "k".to_owned() };
         let claim = Claim { scope, token: OsEntropy.uuid_v7(now), user_id: id };
         stores.idempotency.claim(&claim, &[0; 32], now).await.unwrap();
         stores
     }
 
-    async fn left_after(age: Duration) -> (usize, u64) {
+    async fn left_after(age: Duration) -> (u64, u64) {
         let stores = stores().await;
-        let (idempotency, outbox) = (stores.idempotency.clone(), stores.outbox.clone());
-        Housekeeping { idempotency, outbox, clock: Arc::new(At(begin() + age)) }.round().await;
-        let events = stores.outbox.pending(10).await.unwrap().len();
-        (events, stores.idempotency.purge(begin() + Duration::from_hours(48)).await.unwrap())
+        let MemoryStores { accounts, sessions, idempotency, outbox, .. } = stores.clone();
+        let clock = Arc::new(At(begin() + age));
+        Housekeeping { idempotency, sessions, accounts, outbox, clock }.round().await;
+        let later = begin() + Duration::from_hours(48);
+        (stores.outbox.purge(later).await.unwrap(), stores.idempotency.purge(later).await.unwrap())
     }
 
     #[tokio::test]

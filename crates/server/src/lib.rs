@@ -12,6 +12,7 @@ mod healthcheck;
 mod housekeeping;
 mod log_writer;
 mod readiness;
+mod relay;
 mod serve;
 mod system;
 mod telemetry;

@@ -21,6 +21,10 @@ const ONLY_HERE: &[(&str, &[&str])] = &[
     ("diesel_migrations", &["frontdesk-postgres"]),
     ("dotenvy", &["frontdesk"]),
     ("jsonwebtoken", &["frontdesk-auth"]),
+    // The keys of trusted issuers; the server asks itself whether it is alive.
+    ("reqwest", &["frontdesk-auth", "frontdesk"]),
+    // The event bus has a connection of its own; the server hands it what opens one.
+    ("tokio-postgres", &["frontdesk-bus", "frontdesk-postgres", "frontdesk-testkit"]),
     ("utoipa", &["frontdesk-http"]),
     ("validator", &["frontdesk-http"]),
 ];

@@ -16,14 +16,19 @@ use std::time::Duration;
 use chrono::DateTime;
 use frontdesk_kernel::gcra::Subject;
 use frontdesk_kernel::idempotency::{Answer, Claim, Completion, Fingerprint, Scope};
-use frontdesk_kernel::{Clock, Entropy, Event, EventBody, EventId, Patch, Timestamp, UserId};
-use frontdesk_profile::account::{Account, PasswordGround, SetPassword};
+use frontdesk_kernel::{Clock, Entropy, Event, EventBody, EventId, Patch, SessionId, Timestamp, UserId};
+use frontdesk_profile::account::{Account, DeleteAccount, PasswordGround, SetPassword};
 use frontdesk_profile::channels::{Channels, ChannelsPatch};
 use frontdesk_profile::password::PasswordHash;
 use frontdesk_profile::preferences::PreferencesPatch;
 use frontdesk_profile::profile::{Authority, AvatarUrls, Precondition, Profile, ProfileChange, ProfilePatch};
+use frontdesk_profile::revocation::Remember;
+use frontdesk_profile::session::{
+    Client, EndSessions, IDLE_LIFETIME, Notice, OpenSession, Refresh, Rotation, Session, Which,
+};
 use frontdesk_profile::settings::{Settings, SettingsChange, SettingsPatch};
-use frontdesk_profile::{FieldText, Registered};
+use frontdesk_profile::token::Identity;
+use frontdesk_profile::{FieldText, Provision, Registered};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -139,6 +144,7 @@ fn stored(username: Option<&str>) -> Registered {
         profile: Profile::new(id, username.map(parsed), noon()),
         settings: Settings::new(noon()),
         channels: Channels::default(),
+        session: None,
         event: account_created(id),
     }
 }
@@ -278,9 +284,93 @@ pub fn set_password(user_id: UserId, seen: Option<&str>, hash: &str) -> SetPassw
         ground: PasswordGround::Owner,
         seen: seen.map(PasswordHash::new),
         hash: PasswordHash::new(hash),
+        session: session_at(user_id, noon() + Duration::from_mins(1)),
         now: noon() + Duration::from_mins(1),
         event_id: event_id(),
+        notice: notice(),
     }
+}
+
+/// A session id that nobody else has.
+pub fn session_id() -> SessionId {
+    SessionId::new(unique())
+}
+
+/// What has to be told of the end of a session; tokens live for a quarter of an hour.
+pub fn notice() -> Notice {
+    Notice {
+        event_id: event_id(),
+        remember: Remember { own: Duration::from_mins(15), foreign: Duration::from_mins(15) },
+    }
+}
+
+/// A session that began at a moment. Its digests are its number over and over.
+pub fn session_at(user_id: UserId, at: Timestamp) -> Session {
+    let id = session_id();
+    let [.., number] = id.as_uuid().into_bytes();
+    Session {
+        id,
+        user_id,
+        client: Client { device: Some("Safari on iPhone".to_owned()), app_type: Some("mobile".to_owned()) },
+        created_at: at,
+        last_seen_at: at,
+        authenticated_at: at,
+        expires_at: at + IDLE_LIFETIME,
+        rotation: Rotation {
+            family: [number; 32],
+            current: [number.wrapping_add(1); 32],
+            previous: None,
+            rotated_at: at,
+            access_token_id: unique(),
+        },
+    }
+}
+
+/// Opens a session of an account without a password.
+pub fn open(session: &Session) -> OpenSession {
+    OpenSession { session: session.clone(), seen: None, notice: notice() }
+}
+
+/// Refreshes a session with its present token, a minute after it began.
+pub fn refresh(session: &Session) -> Refresh {
+    let [.., number] = unique().into_bytes();
+    Refresh {
+        user_id: session.user_id,
+        session_id: session.id,
+        family: session.rotation.family,
+        presented: session.rotation.current,
+        next: unique_digest(),
+        sealed: [number; 32],
+        access_token_id: unique(),
+        now: session.created_at + Duration::from_mins(1),
+        notice: notice(),
+    }
+}
+
+fn unique_digest() -> [u8; 32] {
+    let half = unique().into_bytes();
+    let mut digest = [0; 32];
+    digest.iter_mut().zip(half.into_iter().cycle()).for_each(|(byte, of)| *byte = of);
+    digest
+}
+
+/// Ends sessions, two minutes after [`noon`].
+pub fn end(user_id: UserId, which: Which) -> EndSessions {
+    EndSessions { user_id, which, now: noon() + Duration::from_mins(2), notice: notice() }
+}
+
+/// Deletes an account, an hour after [`noon`].
+pub fn delete(user_id: UserId) -> DeleteAccount {
+    DeleteAccount { user_id, receipt_id: unique(), now: noon() + Duration::from_hours(1), notice: notice() }
+}
+
+/// The first use of a token that a trusted issuer issued at a moment.
+pub fn provision(user: UserId, issued_at: Timestamp) -> Provision {
+    let mut new = registered_without_username();
+    (new.account.id, new.profile.id, new.event.user_id) = (user, user, user);
+    (new.profile.email, new.profile.email_verified) = (Some(parsed("ada@example.com")), true);
+    let subject = format!("auth0|{user}");
+    Provision { new, identity: Some(Identity { issuer: "https://issuer.example".to_owned(), subject }), issued_at }
 }
 
 /// The first password of an unclaimed account, by whoever has its id, a minute after [`noon`].

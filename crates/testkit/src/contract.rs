@@ -8,7 +8,9 @@
 
 #![expect(
     missing_docs,
+    clippy::indexing_slicing,
     clippy::missing_panics_doc,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "the name of each test is its sentence, and a failed expectation is how it fails"
 )]
@@ -22,15 +24,19 @@ use frontdesk_kernel::{Event, Outbox, UserId};
 use frontdesk_profile::account::Account;
 use frontdesk_profile::profile::View;
 use frontdesk_profile::settings::Settings;
-use frontdesk_profile::{AccountStore, Login, ProfileStore, Registered, SettingsStore};
+use frontdesk_profile::{AccountStore, Login, ProfileStore, Registered, SessionStore, SettingsStore};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
+pub mod account_deletion;
+pub mod account_provision;
 pub mod account_store;
+pub mod event_bus;
 pub mod idempotency_store;
 pub mod limiter;
 pub mod outbox;
 pub mod profile_store;
+pub mod session_store;
 pub mod settings_store;
 
 /// The ports of one backend.
@@ -38,6 +44,7 @@ pub mod settings_store;
 pub struct Stores {
     pub accounts: Arc<dyn AccountStore>,
     pub profiles: Arc<dyn ProfileStore>,
+    pub sessions: Arc<dyn SessionStore>,
     pub settings: Arc<dyn SettingsStore>,
     pub idempotency: Arc<dyn IdempotencyStore>,
     pub outbox: Arc<dyn Outbox>,
@@ -175,11 +182,15 @@ mod tests {
     }
 
     lists_every_function! {
+        account_deletion: account_deletion_contract,
+        account_provision: account_provision_contract,
         account_store: account_store_contract,
+        event_bus: event_bus_contract,
         idempotency_store: idempotency_store_contract,
         limiter: limiter_contract,
         outbox: outbox_contract,
         profile_store: profile_store_contract,
+        session_store: session_store_contract,
         settings_store: settings_store_contract,
     }
 }

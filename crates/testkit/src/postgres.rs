@@ -11,14 +11,17 @@
 //! # }
 //! ```
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 mod cluster;
+mod line;
 mod server;
 
 pub use cluster::{binaries, unprivileged};
+pub use line::{Line, line_to};
 use server::Server;
 
 /// A database of one test. It is dropped with this value.
@@ -31,6 +34,17 @@ impl TestDatabase {
     /// The URL of the database, as its owner.
     pub fn url(&self) -> String {
         self.server.url_of(&self.name)
+    }
+
+    /// Asks the database for a number, as its owner, whom no policy binds.
+    ///
+    /// # Panics
+    /// Where the statement gives none.
+    #[expect(clippy::unwrap_used, reason = "a failed expectation is how a test fails")]
+    pub async fn number(&self, sql: &str) -> i64 {
+        let (client, connection) = tokio_postgres::connect(&self.url(), tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client.query_one(sql, &[]).await.unwrap().get(0)
     }
 }
 
@@ -103,8 +117,10 @@ fn unusable(error: &str) {
     let is_demanded = environment("FRONTDESK_REQUIRE_POSTGRES").as_deref() == Some("1")
         || environment("CI").as_deref() == Some("true");
     assert!(!is_demanded, "POSTGRES NOT FOUND, and this run demands it: {error}");
-    eprintln!(
-        "POSTGRES NOT FOUND: the Postgres tests did not run. Install Postgres 15 or later, or set TEST_DATABASE_URL. \
-         ({error})"
+    // Not by `eprintln!`: the harness keeps to itself what a test that passes has printed.
+    let _ = writeln!(
+        std::io::stderr(),
+        "\nPOSTGRES NOT FOUND: the Postgres tests of this binary did NOT run. Install Postgres 15 or later, or set \
+         TEST_DATABASE_URL. ({error})\n"
     );
 }

@@ -38,6 +38,10 @@ fn unsupported(message: &'static str) -> ApiError {
     ApiError::new(Code::UnsupportedMediaType, message)
 }
 
+fn not_json() -> ApiError {
+    unsupported("the body must be application/json in UTF-8")
+}
+
 fn too_large() -> ApiError {
     ApiError::new(Code::PayloadTooLarge, format!("the body is over {JSON_LIMIT} bytes"))
         .detail("limit_bytes", json!(JSON_LIMIT))
@@ -58,9 +62,19 @@ impl Body {
     /// Reads a JSON object.
     pub(crate) async fn object(self) -> Result<Map<String, Value>, ApiError> {
         if media_type(&self.request).as_deref() != Some("application/json") {
-            return Err(unsupported("the body must be application/json in UTF-8"));
+            return Err(not_json());
         }
         parse_object(&self.read().await?)
+    }
+
+    /// Reads a JSON object where there is a body; none needs no type and is an object without fields.
+    pub(crate) async fn optional_object(self) -> Result<Map<String, Value>, ApiError> {
+        let is_json = media_type(&self.request).as_deref() == Some("application/json");
+        let bytes = self.read().await?;
+        if bytes.is_empty() {
+            return Ok(Map::new());
+        }
+        if is_json { parse_object(&bytes) } else { Err(not_json()) }
     }
 
     /// Reads a JSON object or a form, as the oldest clients send either.

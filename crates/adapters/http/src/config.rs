@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use frontdesk_kernel::gcra::Limiter;
 use frontdesk_kernel::idempotency::IdempotencyStore;
 use frontdesk_kernel::{Clock, Entropy};
-use frontdesk_profile::{Accounts, ClaimPolicy, Profiles, UserSettings};
+use frontdesk_profile::{Accounts, Authentication, ClaimPolicy, Profiles, Sessions, UserSettings};
 use ipnet::IpNet;
 
 /// The services and ports behind the routes.
@@ -16,6 +16,8 @@ use ipnet::IpNet;
 #[expect(missing_docs, reason = "each field is the service or port its type names")]
 pub struct Services {
     pub accounts: Accounts,
+    pub authentication: Authentication,
+    pub sessions: Sessions,
     pub profiles: Profiles,
     pub settings: UserSettings,
     pub idempotency: Arc<dyn IdempotencyStore>,
@@ -71,6 +73,8 @@ pub struct HttpConfig {
     /// Keys the digests of request bodies that are stored with an idempotency key, so that a stolen table gives
     /// away no password. The same on every node and after a restart.
     pub fingerprint_key: [u8; 32],
+    /// The public keys of access tokens, a JSON Web Key Set (RFC 7517); without keys where they are signed with a secret.
+    pub jwks: Arc<str>,
 }
 
 /// Which origins may read answers (CORS).

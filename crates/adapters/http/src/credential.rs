@@ -10,6 +10,7 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use frontdesk_kernel::UserId;
 use frontdesk_kernel::gcra::{Quota, Subject, Verdict};
+use frontdesk_profile::session::Client;
 use frontdesk_profile::token::AccessClaims;
 use futures_util::future::LocalBoxFuture;
 use ipnet::IpNet;
@@ -22,6 +23,8 @@ pub(crate) const POLICY: &str = "caller";
 /// The caller's token was believed.
 pub(crate) struct Caller {
     pub(crate) claims: AccessClaims,
+    /// As limits count it.
+    pub(crate) address: IpAddr,
 }
 
 /// A token may come along; one that does is believed, or the request refused.
@@ -49,6 +52,12 @@ pub(crate) fn note_user(request: &HttpRequest, user: UserId) {
     if let Some(noted) = request.extensions_mut().get_mut::<Noted>() {
         noted.user_id = Some(user);
     }
+}
+
+/// What the client says about itself, for a session that begins.
+pub(crate) fn client(request: &HttpRequest) -> Client {
+    let text = |name: &str| request.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    Client::of(text("user-agent").as_deref(), text("x-app-type").as_deref())
 }
 
 impl Caller {
@@ -131,7 +140,7 @@ async fn authenticate(request: &HttpRequest) -> Result<(Option<AccessClaims>, Ip
     let address = limited(client_address(request, &config.trusted_proxies));
     let believed = match bearer(request) {
         Ok(None) => Ok(None),
-        Ok(Some(token)) => services.accounts.authenticate(token).await.map(Some).map_err(ApiError::from),
+        Ok(Some(token)) => services.authentication.authenticate(token).await.map(Some).map_err(ApiError::from),
         Err(refused) => Err(refused),
     };
     match believed {
@@ -154,8 +163,8 @@ impl FromRequest for Caller {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let (claims, _) = authenticate(&request).await?;
-            claims.map(|claims| Self { claims }).ok_or_else(ApiError::unauthorized)
+            let (claims, address) = authenticate(&request).await?;
+            claims.map(|claims| Self { claims, address }).ok_or_else(ApiError::unauthorized)
         })
     }
 }

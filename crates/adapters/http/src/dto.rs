@@ -2,5 +2,7 @@
 
 pub(crate) mod change;
 pub(crate) mod error;
+pub(crate) mod export;
+pub(crate) mod session;
 pub(crate) mod settings;
 pub(crate) mod view;

@@ -139,6 +139,11 @@ fn common_headers(headers: &mut HeaderMap, id: HeaderValue, noted: Noted) {
     if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
         headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
     }
+    // The CORS layer says these to every caller; they mean something to an origin that may read the answer.
+    if !headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
+        headers.remove(header::ACCESS_CONTROL_EXPOSE_HEADERS);
+        headers.remove(header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
+    }
     rate_headers(headers, noted);
 }
 

@@ -8,7 +8,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ContentType, HeaderName};
 use actix_web::{HttpRequest, HttpResponse};
 use frontdesk_kernel::UserId;
-use frontdesk_kernel::idempotency::{Answer, Claim, Completion, Fingerprint, Outcome, Scope};
+use frontdesk_kernel::idempotency::{Answer, Claim, Completion, Fingerprint, IdempotencyStore, Outcome, Scope};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
@@ -99,7 +99,7 @@ pub(crate) async fn claim(
             }
             Err(cause) => {
                 // The claim may have been made and only its answer been lost.
-                release(services, claim);
+                release_later(services, claim);
                 return Err(unavailable(cause));
             }
         }
@@ -126,13 +126,24 @@ pub(crate) fn completion(claim: Claim, status: StatusCode, mut body: Value, secr
     Completion { claim, answer: Answer { status: status.as_u16(), body: body.to_string().into_bytes() } }
 }
 
-/// Gives a claim back that led to nothing. Nobody waits for it: where the database is what failed, the answer must not
-/// come later for it. Should it fail too, the claim's lease runs out by itself.
-pub(crate) fn release(services: &Services, claim: Claim) {
+/// Gives a claim back that led to nothing. The answer waits for it, so that a client who has mended the request finds
+/// the key free; but where the database is what failed, the answer must not come later for it.
+pub(crate) async fn release(services: &Services, claim: Claim, refused: &ApiError) {
+    if refused.code == Code::Unavailable {
+        release_later(services, claim);
+    } else {
+        give_back(services.idempotency.as_ref(), &claim).await;
+    }
+}
+
+fn release_later(services: &Services, claim: Claim) {
     let store = Arc::clone(&services.idempotency);
-    tokio::spawn(async move {
-        if let Err(cause) = store.release(&claim).await {
-            tracing::warn!(error = ApiError::from(cause).cause, "an idempotency key could not be released");
-        }
-    });
+    tokio::spawn(async move { give_back(store.as_ref(), &claim).await });
+}
+
+/// Should it fail, the claim's lease runs out by itself.
+async fn give_back(store: &dyn IdempotencyStore, claim: &Claim) {
+    if let Err(cause) = store.release(claim).await {
+        tracing::warn!(error = ApiError::from(cause).cause, "an idempotency key could not be released");
+    }
 }

@@ -19,6 +19,7 @@ mod input;
 mod json;
 mod metrics;
 mod openapi;
+mod page;
 mod routes;
 mod serve;
 

@@ -1,7 +1,8 @@
 //! The description of the API (OpenAPI 3.1), out of the handlers' own annotations.
 
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::request_body::RequestBody;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
@@ -52,6 +53,17 @@ fn header_parameter(name: &str, description: &str) -> Parameter {
         .build()
 }
 
+/// A body that may be left out is not one that may be `null`, as the annotation has it.
+fn without_null(body: &mut RequestBody) {
+    for content in body.content.values_mut() {
+        let RefOr::T(content) = content else { continue };
+        if let Some(RefOr::T(Schema::OneOf(parts))) = &content.schema {
+            let object = parts.items.iter().find(|part| matches!(part, RefOr::Ref(_))).cloned();
+            content.schema = object.or_else(|| content.schema.clone());
+        }
+    }
+}
+
 fn apply_conventions(operation: &mut Operation) {
     let is_operators = operation.tags.as_ref().is_some_and(|tags| tags.iter().any(|tag| tag == "operations"));
     let mut headers = Vec::new();
@@ -65,6 +77,9 @@ fn apply_conventions(operation: &mut Operation) {
         if operation.request_body.is_some() {
             responses.entry("408".to_owned()).or_insert_with(|| error("The body did not come in time"));
         }
+    }
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        without_null(body);
     }
     if responses.contains_key("304") {
         headers.push(header_parameter("If-None-Match", "A tag seen before: 304 where it is still the current one"));
@@ -106,7 +121,14 @@ impl Modify for Conventions {
         crate::routes::mobile::show,
         crate::routes::mobile::update,
         crate::routes::mobile::rename,
-        crate::routes::accounts::login,
+        crate::routes::auth::login,
+        crate::routes::auth::refresh,
+        crate::routes::auth::logout,
+        crate::routes::auth::jwks,
+        crate::routes::sessions::list,
+        crate::routes::sessions::end,
+        crate::routes::account::delete,
+        crate::routes::export::export,
         crate::routes::v1_profile::show,
         crate::routes::v1_profile::update,
         crate::routes::v1_profile::public,

@@ -18,9 +18,12 @@ use crate::entity_tag;
 use crate::error::{ApiError, ApiResult, Code};
 use crate::metrics::Metrics;
 
-pub(crate) mod accounts;
+pub(crate) mod account;
+pub(crate) mod auth;
+pub(crate) mod export;
 pub(crate) mod mobile;
 pub(crate) mod operations;
+pub(crate) mod sessions;
 pub(crate) mod settings;
 pub(crate) mod users;
 pub(crate) mod v1_profile;
@@ -125,8 +128,15 @@ pub(crate) fn table() -> Vec<Path> {
             .on(Method::POST, mobile::rename)
             .on(Method::PUT, mobile::rename)
             .on(Method::PATCH, mobile::rename),
-        Path::new("/api/v1/auth/login").on(Method::POST, accounts::login),
+        Path::new("/api/v1/auth/refresh").on(Method::POST, auth::refresh),
+        Path::new("/api/v1/auth/login").on(Method::POST, auth::login),
+        Path::new("/api/v1/auth/logout").on(Method::POST, auth::logout),
+        Path::new("/api/v1/auth/sessions").get(sessions::list),
+        Path::new("/api/v1/auth/sessions/{id}").on(Method::DELETE, sessions::end),
+        Path::new("/api/v1/account").on(Method::DELETE, account::delete),
+        Path::new("/api/v1/account/export").get(export::export),
         Path::new("/api/v1/profiles/{id}").get(v1_profile::public),
+        Path::new("/.well-known/jwks.json").get(auth::jwks),
         Path::new("/").get(operations::health),
         Path::new("/health").get(operations::health),
         Path::new("/ready").get(operations::ready),

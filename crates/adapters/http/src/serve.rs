@@ -37,6 +37,7 @@ fn cors(policy: &CorsPolicy) -> Cors {
             "if-match",
             "if-none-match",
             "x-app-type",
+            "x-confirm-password",
             "x-request-id",
         ])
         .expose_headers([

@@ -9,6 +9,7 @@ mod limiter;
 mod lock;
 mod outbox;
 mod profiles;
+mod sessions;
 mod settings;
 mod state;
 
@@ -19,6 +20,7 @@ pub use idempotency::MemoryIdempotencyStore;
 pub use limiter::MemoryLimiter;
 pub use outbox::MemoryOutbox;
 pub use profiles::MemoryProfileStore;
+pub use sessions::MemorySessionStore;
 pub use settings::MemorySettingsStore;
 
 use state::State;
@@ -29,6 +31,7 @@ use state::State;
 pub struct MemoryStores {
     pub accounts: Arc<MemoryAccountStore>,
     pub profiles: Arc<MemoryProfileStore>,
+    pub sessions: Arc<MemorySessionStore>,
     pub settings: Arc<MemorySettingsStore>,
     pub idempotency: Arc<MemoryIdempotencyStore>,
     pub outbox: Arc<MemoryOutbox>,
@@ -41,6 +44,7 @@ impl MemoryStores {
         Self {
             accounts: Arc::new(MemoryAccountStore::new(Arc::clone(&state))),
             profiles: Arc::new(MemoryProfileStore::new(Arc::clone(&state))),
+            sessions: Arc::new(MemorySessionStore::new(Arc::clone(&state))),
             settings: Arc::new(MemorySettingsStore::new(Arc::clone(&state))),
             idempotency: Arc::new(MemoryIdempotencyStore::new(Arc::clone(&state))),
             outbox: Arc::new(MemoryOutbox::new(state)),

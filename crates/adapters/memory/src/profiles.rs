@@ -9,8 +9,8 @@ use frontdesk_profile::profile::{Authority, Decision, Profile, ProfileChange, Vi
 use frontdesk_profile::token::TokenRefused;
 use frontdesk_profile::{ProfileStore, UpdateError, Username};
 
-use crate::lock::{lock, read, write};
-use crate::state::{Row, State};
+use crate::lock::{read, write};
+use crate::state::{Holder, Row, State};
 
 /// Keeps profiles and channels in memory.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl ProfileStore for MemoryProfileStore {
             rename(usernames, *user_id, row.profile.username.as_ref(), profile.username.as_ref())?;
         }
         if let Some(event) = event {
-            lock(&self.state.events).push_back(event);
+            self.state.append(event);
             row.profile = Arc::new(profile.clone());
         }
         if let Some(channels) = channels.filter(|_| channels_changed) {
@@ -64,7 +64,7 @@ fn view_of(row: &Row, with_channels: bool) -> View {
 
 /// Moves a user from one name to another, unless somebody else has it.
 fn rename(
-    usernames: &mut HashMap<String, UserId>,
+    usernames: &mut HashMap<String, Holder>,
     user: UserId,
     old: Option<&Username>,
     new: Option<&Username>,
@@ -73,14 +73,16 @@ fn rename(
     if old == new {
         return Ok(());
     }
-    if new.as_ref().is_some_and(|key| usernames.contains_key(key)) {
+    if new.as_ref().is_some_and(|key| usernames.get(key).is_some_and(|holder| holder.user_id != user)) {
         return Err(UpdateError::UsernameTaken);
     }
-    if let Some(key) = old {
-        usernames.remove(&key);
+    match old {
+        Some(key) => drop(usernames.remove(&key)),
+        // Whoever comes back after a deletion names themselves anew: the old name has rested enough.
+        None => usernames.retain(|_, holder| holder.user_id != user),
     }
     if let Some(key) = new {
-        usernames.insert(key, user);
+        usernames.insert(key, Holder::of(user));
     }
     Ok(())
 }

@@ -1,15 +1,22 @@
 //! What all stores of one backend share.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, RwLock};
 
 use frontdesk_kernel::idempotency::{Record, Scope};
-use frontdesk_kernel::{Event, UserId};
-use frontdesk_profile::account::Account;
+use frontdesk_kernel::{Event, SessionId, Timestamp, UserId};
+use frontdesk_profile::account::{Account, Tombstone};
 use frontdesk_profile::channels::Channels;
 use frontdesk_profile::profile::Profile;
+use frontdesk_profile::revocation::Revocation;
+use frontdesk_profile::session::{Ending, Session};
 use frontdesk_profile::settings::Settings;
+use frontdesk_profile::token::Identity;
+use tokio::sync::Notify;
+
+use crate::lock::lock;
+use crate::outbox::Events;
 
 /// Readers of different users rarely meet at one lock.
 const SHARDS: usize = 64;
@@ -21,6 +28,37 @@ pub(crate) struct Row {
     pub(crate) profile: Arc<Profile>,
     pub(crate) settings: Settings,
     pub(crate) channels: Channels,
+    pub(crate) sessions: Vec<Session>,
+    pub(crate) identities: Vec<Identity>,
+}
+
+impl Row {
+    /// The sessions that have not run out, the one seen least recently first.
+    pub(crate) fn live(&self, now: Timestamp) -> Vec<SessionId> {
+        let mut live: Vec<_> = self.sessions.iter().filter(|session| now < session.expires_at).collect();
+        live.sort_by_key(|session| (session.last_seen_at, session.id));
+        live.into_iter().map(|session| session.id).collect()
+    }
+}
+
+/// Who has a username.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Holder {
+    pub(crate) user_id: UserId,
+    /// Of a deleted account: until when nobody may take it.
+    pub(crate) rests_until: Option<Timestamp>,
+}
+
+impl Holder {
+    pub(crate) const fn of(user_id: UserId) -> Self {
+        Self { user_id, rests_until: None }
+    }
+}
+
+/// An idempotency key, and whose effect it stands for.
+pub(crate) struct Kept {
+    pub(crate) record: Record,
+    pub(crate) user_id: UserId,
 }
 
 pub(crate) type Rows = HashMap<UserId, Row>;
@@ -33,18 +71,48 @@ pub(crate) type Rows = HashMap<UserId, Row>;
 #[derive(Default)]
 pub(crate) struct State {
     /// Who has a username, by its comparison form. Held where a username may change.
-    pub(crate) usernames: RwLock<HashMap<String, UserId>>,
+    pub(crate) usernames: RwLock<HashMap<String, Holder>>,
     rows: Shards,
+    /// What stands in the place of deleted accounts.
+    pub(crate) tombstones: Mutex<HashMap<UserId, Tombstone>>,
+    /// What is refused although its signature is good.
+    pub(crate) revocations: Mutex<HashMap<UserId, Vec<Revocation>>>,
     /// The idempotency keys.
-    pub(crate) records: Mutex<HashMap<Scope, Record>>,
+    pub(crate) records: Mutex<HashMap<Scope, Kept>>,
     /// In the order of their commits.
-    pub(crate) events: Mutex<VecDeque<Event>>,
+    pub(crate) events: Mutex<Events>,
+    /// Wakes whoever waits for the next event.
+    pub(crate) committed: Notify,
 }
 
 impl State {
     /// The rows among which a user's row is, if it is anywhere.
     pub(crate) fn rows_of(&self, user: UserId) -> &RwLock<Rows> {
         self.rows.of(user)
+    }
+
+    /// Puts an event into the outbox. The caller holds the lock of the row that it tells of, and cannot fail any more.
+    pub(crate) fn append(&self, event: Event) {
+        lock(&self.events).pending.push_back(event);
+        // Wakes whoever waits, or else whoever waits next: an event between a look and a wait is not missed.
+        self.committed.notify_one();
+    }
+
+    pub(crate) fn shards(&self) -> impl Iterator<Item = &RwLock<Rows>> {
+        self.rows.0.iter().map(|shard| &shard.0)
+    }
+
+    /// Remembers what is refused.
+    pub(crate) fn revoke(&self, user: UserId, revocations: impl IntoIterator<Item = Revocation>) {
+        lock(&self.revocations).entry(user).or_default().extend(revocations);
+    }
+
+    /// Ends sessions of a row that is locked.
+    pub(crate) fn end(&self, row: &mut Row, ending: &Ending) {
+        let Ending { sessions, revocations, event } = ending;
+        row.sessions.retain(|session| !sessions.contains(&session.id));
+        self.revoke(event.user_id, revocations.iter().copied());
+        self.append(event.clone());
     }
 }
 

@@ -1,5 +1,6 @@
 //! The names that users sign in with, apart from all else.
 
+use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::QueryFragment;
@@ -30,11 +31,10 @@ impl LoginNameRow {
     }
 }
 
-/// Gives a user their new name. Whoever had none before has no row yet.
+/// Gives a user their new name. Whoever had none before has no row yet, or that of the account they deleted once.
 pub(crate) fn named(row: LoginNameRow) -> impl QueryFragment<Pg> + Send {
-    diesel::insert_into(login_names::table)
-        .values(row)
-        .on_conflict(login_names::user_id)
-        .do_update()
-        .set(login_names::username_key.eq(excluded(login_names::username_key)))
+    diesel::insert_into(login_names::table).values(row).on_conflict(login_names::user_id).do_update().set((
+        login_names::username_key.eq(excluded(login_names::username_key)),
+        login_names::rests_until.eq(None::<DateTime<Utc>>),
+    ))
 }

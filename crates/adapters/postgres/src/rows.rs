@@ -11,14 +11,19 @@ use frontdesk_profile::preferences::Preferences;
 use frontdesk_profile::profile::{AvatarUrls, Profile};
 use frontdesk_profile::settings::{DefaultView, ItemsPerPage, Settings, Theme, Words};
 use frontdesk_profile::{AvatarUrl, FieldText};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::errors::corrupt;
 use crate::schema::{notification_preferences, outbox, profiles, user_settings, users};
 
+mod sessions;
+
+pub(crate) use sessions::{RevocationRow, SessionRow, revoked};
+
 /// A row of `users`.
-#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[derive(Queryable, Selectable, Insertable, AsChangeset, Serialize)]
 #[diesel(table_name = users, check_for_backend(diesel::pg::Pg), treat_none_as_null = true)]
 pub(crate) struct UserRow {
     id: Uuid,
@@ -52,7 +57,7 @@ impl From<UserRow> for Account {
 }
 
 /// A row of `profiles`.
-#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[derive(Queryable, Selectable, Insertable, AsChangeset, Serialize)]
 #[diesel(table_name = profiles, check_for_backend(diesel::pg::Pg), treat_none_as_null = true)]
 pub(crate) struct ProfileRow {
     id: Uuid,
@@ -243,7 +248,7 @@ fn urls(document: Value) -> AvatarUrls {
 }
 
 /// The columns of `user_settings` that are settings.
-#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[derive(Queryable, Selectable, Insertable, AsChangeset, Serialize)]
 #[diesel(table_name = user_settings, check_for_backend(diesel::pg::Pg))]
 pub(crate) struct SettingsRow {
     theme: String,
@@ -325,7 +330,7 @@ impl TryFrom<SettingsRow> for Settings {
 }
 
 /// The columns of `notification_preferences` that are channels.
-#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[derive(Queryable, Selectable, Insertable, AsChangeset, Serialize)]
 #[diesel(table_name = notification_preferences, check_for_backend(diesel::pg::Pg))]
 pub(crate) struct ChannelsRow {
     email_enabled: bool,
@@ -349,7 +354,7 @@ impl From<ChannelsRow> for Channels {
 }
 
 /// A row of `outbox`, but for its place in the sequence.
-#[derive(Queryable, Selectable, Insertable)]
+#[derive(Queryable, Selectable, Insertable, Serialize)]
 #[diesel(table_name = outbox, check_for_backend(diesel::pg::Pg))]
 pub(crate) struct EventRow {
     id: Uuid,

@@ -1,8 +1,18 @@
 //! The tables as the stores see them. Kept by hand; a test compares it with `information_schema`.
 
 /// The names of all of them.
-pub(crate) const TABLES: [&str; 7] =
-    ["users", "profiles", "login_names", "user_settings", "notification_preferences", "outbox", "idempotency_keys"];
+pub(crate) const TABLES: [&str; 10] = [
+    "users",
+    "profiles",
+    "login_names",
+    "user_settings",
+    "notification_preferences",
+    "outbox",
+    "idempotency_keys",
+    "sessions",
+    "revocations",
+    "identities",
+];
 
 diesel::table! {
     app.users (id) {
@@ -10,6 +20,8 @@ diesel::table! {
         password_hash -> Nullable<Text>,
         claim_open_until -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
+        deleted_at -> Nullable<Timestamptz>,
+        receipt_id -> Nullable<Uuid>,
     }
 }
 
@@ -49,6 +61,7 @@ diesel::table! {
     app.login_names (user_id) {
         user_id -> Uuid,
         username_key -> Varchar,
+        rests_until -> Nullable<Timestamptz>,
     }
 }
 
@@ -100,6 +113,7 @@ diesel::table! {
         user_id -> Uuid,
         occurred_at -> Timestamptz,
         body -> Jsonb,
+        told_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -114,6 +128,45 @@ diesel::table! {
         claimed_at -> Timestamptz,
         status -> Nullable<SmallInt>,
         body -> Nullable<Bytea>,
+    }
+}
+
+diesel::table! {
+    app.sessions (id) {
+        id -> Uuid,
+        user_id -> Uuid,
+        device -> Nullable<Varchar>,
+        app_type -> Nullable<Varchar>,
+        created_at -> Timestamptz,
+        last_seen_at -> Timestamptz,
+        authenticated_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        family_digest -> Bytea,
+        current_digest -> Bytea,
+        previous_digest -> Nullable<Bytea>,
+        sealed_refresh -> Nullable<Bytea>,
+        rotated_at -> Timestamptz,
+        access_token_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    app.revocations (id) {
+        id -> BigInt,
+        user_id -> Uuid,
+        session_id -> Nullable<Uuid>,
+        cut_at -> Nullable<Timestamptz>,
+        reach -> Text,
+        until -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    app.identities (issuer, subject) {
+        issuer -> Text,
+        subject -> Text,
+        user_id -> Uuid,
+        created_at -> Timestamptz,
     }
 }
 

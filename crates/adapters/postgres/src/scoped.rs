@@ -13,6 +13,7 @@ use frontdesk_kernel::{Unavailable, UserId};
 use futures_util::future::{BoxFuture, join, join3};
 
 use crate::errors::{is_connection_lost, is_read_only};
+use crate::outbox::Committed;
 use crate::pools::{LIMITS, PoolStatus, Pools, Role};
 
 /// How long an operation may take in all, the wait for a connection included.
@@ -102,11 +103,17 @@ pub(crate) struct Scoped {
     pools: Arc<Pools>,
     role: Role,
     mode: RlsMode,
+    committed: Committed,
 }
 
 impl Scoped {
-    pub(crate) const fn new(pools: Arc<Pools>, role: Role, mode: RlsMode) -> Self {
-        Self { pools, role, mode }
+    pub(crate) fn new(pools: Arc<Pools>, role: Role, mode: RlsMode) -> Self {
+        Self { pools, role, mode, committed: Committed::default() }
+    }
+
+    /// Hears of each transaction that commits here.
+    pub(crate) fn committed(&self) -> Committed {
+        self.committed.clone()
     }
 
     pub(crate) fn status(&self) -> PoolStatus {
@@ -172,7 +179,12 @@ impl Scoped {
     {
         let run = async {
             let mut lease = self.lease().await?;
-            in_transaction(&mut lease, &self.prelude(scopes), body, |error| Unavailable::new(error).into()).await
+            let prelude = self.prelude(scopes);
+            let done = in_transaction(&mut lease, &prelude, body, |error| Unavailable::new(error).into()).await;
+            if done.is_ok() {
+                self.committed.signal();
+            }
+            done
         };
         within_deadline(run).await
     }

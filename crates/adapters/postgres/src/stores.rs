@@ -14,7 +14,7 @@ use crate::migrations::{administrators_line, connected};
 use crate::pools::{PoolStatus, Pools, Role};
 use crate::schema::TABLES;
 use crate::scoped::{RlsMode, Scope, Scoped, is_writable};
-use crate::{PgAccountStore, PgIdempotencyStore, PgOutbox, PgProfileStore, PgSettingsStore};
+use crate::{PgAccountStore, PgIdempotencyStore, PgOutbox, PgProfileStore, PgSessionStore, PgSettingsStore};
 
 /// Connections of the worker's role: the relay and the purges take turns.
 const WORKER_CONNECTIONS: u32 = 2;
@@ -89,6 +89,7 @@ pub struct PgStores {
     pub settings: Arc<PgSettingsStore>,
     pub idempotency: Arc<PgIdempotencyStore>,
     pub outbox: Arc<PgOutbox>,
+    pub sessions: Arc<PgSessionStore>,
     app: Scoped,
     probe: Scoped,
 }
@@ -101,18 +102,25 @@ impl PgStores {
         let jobs = worker_url.as_deref().map_or_else(|| Ok(target.clone()), Target::parse);
         let jobs = jobs.map_err(ConnectError::WorkerUrl)?;
         check(&target).await?;
-        check_jobs(&jobs).await;
+        // The login of the service does the jobs where it may; the owner's does not have to be there all the time.
+        let jobs = if is_worker(&target).await {
+            target.clone()
+        } else {
+            check_jobs(&jobs).await;
+            jobs
+        };
         let scoped = |target, role, size, pools| {
             Scoped::new(Arc::new(Pools::new(target, role, rls_mode, size, pools)), role, rls_mode)
         };
         let app = scoped(&target, Role::App, pool_size, pools);
         let worker = scoped(&jobs, Role::Worker, WORKER_CONNECTIONS, SHARED);
         Ok(Self {
-            accounts: Arc::new(PgAccountStore::new(app.clone())),
+            accounts: Arc::new(PgAccountStore::new(app.clone(), worker.clone())),
             profiles: Arc::new(PgProfileStore::new(app.clone())),
             settings: Arc::new(PgSettingsStore::new(app.clone())),
             idempotency: Arc::new(PgIdempotencyStore::new(app.clone(), worker.clone())),
-            outbox: Arc::new(PgOutbox::new(worker)),
+            sessions: Arc::new(PgSessionStore::new(app.clone(), worker.clone())),
+            outbox: Arc::new(PgOutbox::new(worker, app.committed())),
             app,
             probe: scoped(&target, Role::App, 1, SHARED),
         })
@@ -165,6 +173,13 @@ async fn check(target: &Target) -> Result<(), ConnectError> {
     };
     let asked = tokio::time::timeout(CHECK_TIMEOUT, ask).await;
     asked.unwrap_or_else(|_| Err(unreachable("no answer in time".to_owned())))
+}
+
+async fn is_worker(target: &Target) -> bool {
+    match connected(target).await {
+        Ok(client) => may_act_as(&client, target, Role::Worker).await.is_ok(),
+        Err(_) => false,
+    }
 }
 
 /// Jobs are not what a node serves with: it starts without them, and says so.

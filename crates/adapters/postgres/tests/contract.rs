@@ -11,26 +11,33 @@ use frontdesk_testkit::postgres::database;
 async fn stores(rls_mode: RlsMode) -> Option<Stores> {
     let database = database().await?;
     let config = PgConfig { url: database.url(), worker_url: None, pool_size: 6, pools: 2, rls_mode };
-    let PgStores { accounts, profiles, settings, idempotency, outbox, .. } = PgStores::connect(config).await.unwrap();
-    Some(Stores { accounts, profiles, settings, idempotency, outbox, backend: Some(Arc::new(database)) })
+    let PgStores { accounts, profiles, sessions, settings, idempotency, outbox, .. } =
+        PgStores::connect(config).await.unwrap();
+    Some(Stores { accounts, profiles, sessions, settings, idempotency, outbox, backend: Some(Arc::new(database)) })
 }
 
 mod session {
     use super::*;
 
+    frontdesk_testkit::account_deletion_contract!(stores(RlsMode::Session));
+    frontdesk_testkit::account_provision_contract!(stores(RlsMode::Session));
     frontdesk_testkit::account_store_contract!(stores(RlsMode::Session));
     frontdesk_testkit::idempotency_store_contract!(stores(RlsMode::Session));
     frontdesk_testkit::outbox_contract!(stores(RlsMode::Session));
     frontdesk_testkit::profile_store_contract!(stores(RlsMode::Session));
+    frontdesk_testkit::session_store_contract!(stores(RlsMode::Session));
     frontdesk_testkit::settings_store_contract!(stores(RlsMode::Session));
 }
 
 mod transaction {
     use super::*;
 
+    frontdesk_testkit::account_deletion_contract!(stores(RlsMode::Transaction));
+    frontdesk_testkit::account_provision_contract!(stores(RlsMode::Transaction));
     frontdesk_testkit::account_store_contract!(stores(RlsMode::Transaction));
     frontdesk_testkit::idempotency_store_contract!(stores(RlsMode::Transaction));
     frontdesk_testkit::outbox_contract!(stores(RlsMode::Transaction));
     frontdesk_testkit::profile_store_contract!(stores(RlsMode::Transaction));
+    frontdesk_testkit::session_store_contract!(stores(RlsMode::Transaction));
     frontdesk_testkit::settings_store_contract!(stores(RlsMode::Transaction));
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{EventId, Timestamp, Unavailable, UserId};
+use crate::{EventId, SessionId, Timestamp, Unavailable, UserId};
 
 /// Something that happened to one user. It commits together with the change it tells of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,19 +33,69 @@ pub enum EventBody {
     },
     /// A password was set for the first time or replaced.
     PasswordChanged,
+    /// Sessions ended before their time: their tokens are refused from now on.
+    SessionsEnded {
+        /// Which.
+        sessions: Vec<SessionId>,
+        /// Whether tokens of trusted issuers that were issued until now are refused too: a logout everywhere.
+        everywhere: bool,
+    },
+    /// An account was deleted: every credential issued until now is refused.
+    AccountDeleted {
+        /// The sessions that went with it: their tokens are refused whenever they were issued.
+        sessions: Vec<SessionId>,
+    },
+}
+
+impl EventBody {
+    /// The `type` of every event that this version knows. While a release rolls out, a newer node may write others.
+    pub const TYPES: [&str; 5] =
+        ["account_created", "profile_updated", "password_changed", "sessions_ended", "account_deleted"];
 }
 
 /// The events that stores have committed and that wait to be told.
 ///
 /// # Contract
 /// - Every store MUST append an event in the transaction that makes its change, or not at all.
-/// - `pending` MUST give the events of one user in the order of their commits.
-/// - `purge` MUST remove events that occurred before the moment, and only those.
+/// - `committed` MUST return soon after this process has committed an event, and MAY return without one.
+/// - `pending` MUST give the events that nobody has told yet, those of one user in the order of their commits. Events
+///   that this version does not know it MUST leave for a node that does.
+/// - `told` MUST take them out of `pending`, and MUST be idempotent.
+/// - `purge` MUST remove told events that occurred before the moment, and only those.
 #[async_trait]
 pub trait Outbox: Send + Sync + 'static {
-    /// The oldest events, `limit` at most.
+    /// Waits until this process commits an event.
+    async fn committed(&self);
+
+    /// The oldest events that wait to be told, `limit` at most.
     async fn pending(&self, limit: u32) -> Result<Vec<Event>, Unavailable>;
 
-    /// Forgets events that occurred before `before`; tells how many.
+    /// Marks events as told.
+    async fn told(&self, events: &[EventId]) -> Result<(), Unavailable>;
+
+    /// Forgets told events that occurred before `before`; tells how many.
     async fn purge(&self, before: Timestamp) -> Result<u64, Unavailable>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of each kind; a new one does not compile until it is here.
+    fn all() -> Vec<EventBody> {
+        let next = |body: &EventBody| match body {
+            EventBody::AccountCreated => Some(EventBody::ProfileUpdated { version: 1, changed: vec![] }),
+            EventBody::ProfileUpdated { .. } => Some(EventBody::PasswordChanged),
+            EventBody::PasswordChanged => Some(EventBody::SessionsEnded { sessions: vec![], everywhere: false }),
+            EventBody::SessionsEnded { .. } => Some(EventBody::AccountDeleted { sessions: vec![] }),
+            EventBody::AccountDeleted { .. } => None,
+        };
+        std::iter::successors(Some(EventBody::AccountCreated), next).collect()
+    }
+
+    #[test]
+    fn the_types_are_those_that_are_written() {
+        let written = all().into_iter().map(|body| serde_json::to_value(body).unwrap()["type"].clone());
+        assert_eq!(written.collect::<Vec<_>>(), EventBody::TYPES);
+    }
 }

@@ -8,6 +8,7 @@ use frontdesk_kernel::{Fault, FaultCode, Timestamp, Unavailable, UserId};
 use crate::FieldError;
 use crate::account::PasswordGround;
 use crate::password::Password;
+use crate::session::Client;
 use crate::token::TokenRefused;
 
 /// A request to change a password.
@@ -25,6 +26,8 @@ pub struct PasswordChange {
     pub current_password: Option<Password>,
     /// Where it comes from.
     pub address: IpAddr,
+    /// On what the new session runs.
+    pub client: Client,
 }
 
 /// Why a password is not changed.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use frontdesk_kernel::{Fault, FaultCode, Unavailable};
 
 use crate::password::Password;
+use crate::session::Client;
 
 /// A sign-in.
 #[derive(Debug, Clone)]
@@ -16,6 +17,8 @@ pub struct SignIn {
     pub password: Password,
     /// Where it comes from.
     pub address: IpAddr,
+    /// On what the session runs.
+    pub client: Client,
 }
 
 /// Why a sign-in is refused.

@@ -4,16 +4,18 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
-use frontdesk_auth::{Argon2Hasher, Hs256Config, Hs256Signer};
+use frontdesk_auth::{Argon2Hasher, ForeignTokens, OwnTokens, OwnTokensConfig, Sha256Digest};
+use frontdesk_bus::{InProcessBus, PgBus};
 use frontdesk_cpu::CpuPool;
 use frontdesk_kernel::gcra::Limiter;
 use frontdesk_kernel::idempotency::IdempotencyStore;
-use frontdesk_kernel::{Entropy, Outbox};
+use frontdesk_kernel::{Entropy, EventBus, EventListener, Outbox};
 use frontdesk_memory::{MemoryLimiter, MemoryStores};
 use frontdesk_postgres::{ConnectError, MigrateError, Migrated, PgConfig, PgStores};
 use frontdesk_profile::password::PasswordHasher;
-use frontdesk_profile::token::TokenSigner;
-use frontdesk_profile::{AccountStore, ProfileStore, SettingsStore};
+use frontdesk_profile::refresh_token::SecretDigest;
+use frontdesk_profile::token::{TokenSigner, TrustedIssuers};
+use frontdesk_profile::{AccountStore, ProfileStore, SessionStore, SettingsStore};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
@@ -36,12 +38,17 @@ const CONNECTIONS_PER_CORE: u32 = 4;
 pub(super) struct Adapters {
     pub(super) accounts: Arc<dyn AccountStore>,
     pub(super) profiles: Arc<dyn ProfileStore>,
+    pub(super) sessions: Arc<dyn SessionStore>,
     pub(super) settings: Arc<dyn SettingsStore>,
     pub(super) idempotency: Arc<dyn IdempotencyStore>,
     pub(super) outbox: Arc<dyn Outbox>,
     pub(super) limiter: Arc<dyn Limiter>,
     pub(super) hasher: Arc<dyn PasswordHasher>,
     pub(super) signer: Arc<dyn TokenSigner>,
+    pub(super) issuers: Option<Arc<dyn TrustedIssuers>>,
+    pub(super) digest: Arc<dyn SecretDigest>,
+    /// The public keys of our tokens.
+    pub(super) jwks: String,
     pub(super) fingerprint_key: [u8; 32],
     pub(super) ready: Arc<Ready>,
 }
@@ -52,8 +59,8 @@ impl Adapters {
         let mut drawn = vec![0; SIGNING_KEY_BYTES];
         entropy.fill(&mut drawn);
         let Some(database) = &config.database else {
-            let key = signing_key(&config.tokens).unwrap_or(drawn);
-            return Ok(Self::in_memory(&MemoryStores::new(), Keys::of(&config.tokens, key)?));
+            let secret = configured_secret(&config.tokens).or_else(|| needs_secret(&config.tokens).then_some(drawn));
+            return Ok(Self::of(MemoryStores::new().into(), Keys::of(config, secret, None)?, None));
         };
         if database.migrate_on_start {
             migrate(database).await?;
@@ -63,49 +70,78 @@ impl Adapters {
             ConnectError::WorkerUrl(cause) => StartError::DatabaseUrl { variable: "MIGRATION_DATABASE_URL", cause },
             other => StartError::Database(other.into()),
         })?;
-        let key = match signing_key(&config.tokens) {
-            Some(key) => key,
-            None => kept_key(database, &drawn).await?,
+        let secret = match configured_secret(&config.tokens) {
+            Some(secret) => Some(secret),
+            None if needs_secret(&config.tokens) => Some(kept_key(database, &drawn).await?),
+            None => None,
         };
-        let mut keys = Keys::of(&config.tokens, key)?;
         entropy.fill(&mut drawn);
-        if let Some(fingerprint) = kept_fingerprint_key(database, &drawn).await {
-            keys.fingerprint = fingerprint;
-        }
-        Ok(Self::on_postgres(stores, keys))
+        let fingerprint = kept_fingerprint_key(database, &drawn).await;
+        let keys = Keys::of(config, secret, fingerprint)?;
+        Ok(Self::of(stores.clone().into(), keys, Some(stores)))
     }
 
-    fn in_memory(stores: &MemoryStores, keys: Keys) -> Self {
-        let MemoryStores { accounts, profiles, settings, idempotency, outbox } = stores.clone();
+    fn of(stores: Stores, keys: Keys, database: Option<PgStores>) -> Self {
+        let Stores { accounts, profiles, sessions, settings, idempotency, outbox } = stores;
+        let Keys { own, issuers, fingerprint } = keys;
         Self {
             accounts,
             profiles,
+            sessions,
             settings,
             idempotency,
             outbox,
             limiter: Arc::new(MemoryLimiter::new()),
             hasher: hasher(),
-            signer: Arc::new(keys.signer),
-            fingerprint_key: keys.fingerprint,
-            ready: Arc::new(Ready::new(None)),
+            jwks: own.jwks(),
+            signer: Arc::new(own),
+            issuers: issuers.map(|issuers| Arc::new(issuers) as Arc<dyn TrustedIssuers>),
+            digest: Arc::new(Sha256Digest),
+            fingerprint_key: fingerprint,
+            ready: Arc::new(Ready::new(database)),
         }
     }
+}
 
-    fn on_postgres(stores: PgStores, keys: Keys) -> Self {
-        let PgStores { accounts, profiles, settings, idempotency, outbox, .. } = stores.clone();
-        Self {
-            accounts,
-            profiles,
-            settings,
-            idempotency,
-            outbox,
-            limiter: Arc::new(MemoryLimiter::new()),
-            hasher: hasher(),
-            signer: Arc::new(keys.signer),
-            fingerprint_key: keys.fingerprint,
-            ready: Arc::new(Ready::new(Some(stores))),
-        }
+/// One store for each port, of either backend.
+struct Stores {
+    accounts: Arc<dyn AccountStore>,
+    profiles: Arc<dyn ProfileStore>,
+    sessions: Arc<dyn SessionStore>,
+    settings: Arc<dyn SettingsStore>,
+    idempotency: Arc<dyn IdempotencyStore>,
+    outbox: Arc<dyn Outbox>,
+}
+
+impl From<MemoryStores> for Stores {
+    fn from(stores: MemoryStores) -> Self {
+        let MemoryStores { accounts, profiles, sessions, settings, idempotency, outbox } = stores;
+        Self { accounts, profiles, sessions, settings, idempotency, outbox }
     }
+}
+
+impl From<PgStores> for Stores {
+    fn from(stores: PgStores) -> Self {
+        let PgStores { accounts, profiles, sessions, settings, idempotency, outbox, .. } = stores;
+        Self { accounts, profiles, sessions, settings, idempotency, outbox }
+    }
+}
+
+/// The bus that reaches every node: with Postgres over the database, else this process alone.
+pub(super) fn bus(
+    config: &Config,
+    listener: Arc<dyn EventListener>,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Arc<dyn EventBus>, StartError> {
+    let Some(database) = &config.database else { return Ok(Arc::new(InProcessBus::new(listener))) };
+    // A pooler in transaction mode delivers no notifications; migrations cannot go through one either.
+    let (variable, url) = match database.rls_mode {
+        RlsMode::Session => ("DATABASE_URL", &database.url),
+        RlsMode::Transaction => ("MIGRATION_DATABASE_URL", &database.migration_url),
+    };
+    let connections = frontdesk_postgres::Listener::new(url.expose_secret())
+        .map_err(|cause| StartError::DatabaseUrl { variable, cause })?;
+    Ok(Arc::new(PgBus::start(move || connections.open(), listener, Arc::clone(entropy))))
 }
 
 /// Brings the schema up to date.
@@ -158,24 +194,37 @@ fn hasher() -> Arc<Argon2Hasher> {
     Arc::new(Argon2Hasher::new(CpuPool::new(permits, CPU_LINE, CPU_PATIENCE)))
 }
 
-/// What the one secret of the server is used for.
+/// What is done with secrets.
 struct Keys {
-    signer: Hs256Signer,
+    own: OwnTokens,
+    issuers: Option<ForeignTokens>,
     fingerprint: [u8; 32],
 }
 
 impl Keys {
-    /// Derives what does not sign: knowing one key must not give away the other.
-    fn of(tokens: &Tokens, secret: Vec<u8>) -> Result<Self, StartError> {
-        let fingerprint = Sha256::digest([b"frontdesk request fingerprint: ".as_slice(), &secret].concat()).into();
-        let (issuer, audience) = (tokens.issuer.clone(), tokens.audience.clone());
-        let signer = Hs256Signer::new(Hs256Config { secret, issuer, audience, lifetime: tokens.lifetime })?;
-        Ok(Self { signer, fingerprint })
+    /// Without a fingerprint key of its own one is derived from what signs: knowing one key must not give away the
+    /// other.
+    fn of(config: &Config, secret: Option<Vec<u8>>, fingerprint: Option<[u8; 32]>) -> Result<Self, StartError> {
+        let Tokens { secret: _, signing_keys, issuer, audience, lifetime } = &config.tokens;
+        let signing_keys = signing_keys.as_ref().map(|keys| keys.expose_secret().to_owned());
+        let root = secret.as_deref().or(signing_keys.as_deref().map(str::as_bytes)).unwrap_or_default();
+        let derived = || Sha256::digest([b"frontdesk request fingerprint: ".as_slice(), root].concat()).into();
+        let fingerprint = fingerprint.unwrap_or_else(derived);
+        let (issuer, audience, lifetime) = (issuer.clone(), audience.clone(), *lifetime);
+        let own = OwnTokens::new(OwnTokensConfig { secret, signing_keys, issuer, audience, lifetime })?;
+        let trusted = config.trusted_issuers.clone();
+        let issuers = (!trusted.is_empty()).then(|| ForeignTokens::new(trusted)).transpose()?;
+        Ok(Self { own, issuers, fingerprint })
     }
 }
 
-fn signing_key(tokens: &Tokens) -> Option<Vec<u8>> {
+fn configured_secret(tokens: &Tokens) -> Option<Vec<u8>> {
     tokens.secret.as_ref().map(|secret| secret.expose_secret().as_bytes().to_vec())
+}
+
+/// Whether a secret has to be made where none is configured: keys of one's own sign as well.
+const fn needs_secret(tokens: &Tokens) -> bool {
+    tokens.signing_keys.is_none()
 }
 
 /// The key that all nodes on this database sign with; the first to come draws it. Only the owner of the schema may

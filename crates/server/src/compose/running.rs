@@ -8,7 +8,9 @@ use actix_web::dev::{Server, ServerHandle};
 use tokio::task::JoinHandle;
 
 use super::StartError;
+use crate::housekeeping::Housekeeping;
 use crate::readiness::Ready;
+use crate::relay::Relay;
 
 /// How long requests in flight may take to finish. With the grace before and what is left to write after, the
 /// process ends within 10 s.
@@ -20,12 +22,28 @@ pub struct Running {
     handle: ServerHandle,
     server: JoinHandle<std::io::Result<()>>,
     housekeeping: JoinHandle<()>,
+    relaying: JoinHandle<()>,
+    relay: Arc<Relay>,
     ready: Arc<Ready>,
 }
 
 impl Running {
-    pub(super) fn new(address: SocketAddr, server: Server, housekeeping: JoinHandle<()>, ready: Arc<Ready>) -> Self {
-        Self { address, handle: server.handle(), server: tokio::spawn(server), housekeeping, ready }
+    pub(super) fn new(
+        address: SocketAddr,
+        server: Server,
+        housekeeping: Housekeeping,
+        relay: Arc<Relay>,
+        ready: Arc<Ready>,
+    ) -> Self {
+        Self {
+            address,
+            handle: server.handle(),
+            server: tokio::spawn(server),
+            housekeeping: tokio::spawn(housekeeping.run()),
+            relaying: tokio::spawn(Arc::clone(&relay).run()),
+            relay,
+            ready,
+        }
     }
 
     /// Where it listens.
@@ -50,13 +68,18 @@ impl Running {
     pub async fn stop(self) -> bool {
         self.drain();
         self.housekeeping.abort();
-        tokio::time::timeout(FINISH, self.handle.stop(true)).await.is_ok()
+        let is_finished = tokio::time::timeout(FINISH, self.handle.stop(true)).await.is_ok();
+        // What the last requests changed is told too.
+        self.relaying.abort();
+        self.relay.flush().await;
+        is_finished
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         self.housekeeping.abort();
+        self.relaying.abort();
         // Sends the word; the future that is dropped would only wait for its effect.
         drop(self.handle.stop(false));
     }

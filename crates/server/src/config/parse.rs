@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use frontdesk_auth::MIN_SECRET_BYTES;
+use frontdesk_auth::{MIN_SECRET_BYTES, check_signing_keys};
 use frontdesk_http::OriginPattern;
 use ipnet::IpNet;
 use secrecy::SecretString;
@@ -107,6 +107,13 @@ pub(super) fn signing_secret(text: &str) -> Result<SecretString, String> {
         return Err(format!("is {} bytes long: at least {MIN_SECRET_BYTES} are needed", text.len()));
     }
     Ok(text.into())
+}
+
+/// Reads the file of keys that sign. Says what is wrong with it, and nothing of what is in it.
+pub(super) fn signing_keys(path: &str) -> Result<SecretString, String> {
+    let pem = std::fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"))?;
+    check_signing_keys(&pem).map_err(|error| error.to_string())?;
+    Ok(pem.into())
 }
 
 /// Reads a name that goes into every token.

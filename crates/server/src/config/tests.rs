@@ -57,9 +57,11 @@ fn every_mistake_is_told_at_once_with_an_example() {
         ("RLS_MODE", "none"),
         ("APP_ENV", "staging"),
         ("JWT_SECRET_KEY", "short"),
+        ("JWT_SIGNING_KEY_FILE", "/nowhere"),
         ("JWT_ISSUER", "a\nb"),
         ("JWT_AUDIENCE", "a\nb"),
         ("ACCESS_TOKEN_TTL", "15"),
+        ("TRUSTED_ISSUERS", "no list"),
         ("USERS_AUTH", "none"),
         ("CLAIM_WINDOW", "1w"),
         ("CORS_ALLOWED_ORIGINS", "https://app.example.com/path"),
@@ -76,7 +78,7 @@ fn every_mistake_is_told_at_once_with_an_example() {
         assert_eq!(told.len(), 1, "{name} in {problems:#?}");
         assert!(told[0].contains(&format!("(for example {name}=")), "{told:?}");
         let is_shown = told[0].contains(&format!("{value:?}"));
-        let is_secret = ["DATABASE_URL", "MIGRATION_DATABASE_URL", "JWT_SECRET_KEY"].contains(&name);
+        let is_secret = ["DATABASE_URL", "MIGRATION_DATABASE_URL", "JWT_SECRET_KEY", "TRUSTED_ISSUERS"].contains(&name);
         assert_eq!(is_shown, !is_secret, "{told:?}");
     }
     assert!(problems.iter().all(|told| !told.contains('\n')));
@@ -97,6 +99,50 @@ fn production_wants_a_database_and_a_key() {
     refused([("APP_ENV", "production"), ("DATABASE_URL", URL)], "JWT_SECRET_KEY is not set");
     assert_eq!(problems([("APP_ENV", "production")]).len(), 2);
     assert_eq!(problems([("APP_ENV", "production"), ("DATABASE_URL", URL), ("JWT_SECRET_KEY", SECRET)]).len(), 0);
+}
+
+/// Made with openssl for this test, and good for nothing else.
+const SIGNING_KEY: &str = "-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEINsdaN2XatpKuqtRhSWNSpEDqGyQ/52VOtRPwLaRIH5O
+-----END PRIVATE KEY-----
+";
+
+fn file(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+#[test]
+fn signing_keys_come_from_their_file_and_are_not_shown() {
+    use secrecy::ExposeSecret;
+    let file = file(SIGNING_KEY);
+    let config = Config::of([("JWT_SIGNING_KEY_FILE", file.path().to_str().unwrap())]).unwrap();
+    assert_eq!(config.tokens.signing_keys.as_ref().unwrap().expose_secret(), SIGNING_KEY);
+    assert!(!format!("{config:?}").contains("MC4C"), "{config:?}");
+}
+
+#[test]
+fn a_file_without_signing_keys_is_told_by_name_and_not_by_what_is_in_it() {
+    for (text, wrong) in [
+        ("", "there is no key"),
+        ("hunter2", "there is no key"),
+        (&SIGNING_KEY.replace("MC4C", "hunter2"), "block 1 is no Ed25519 key"),
+        (&SIGNING_KEY.replace("-----END PRIVATE KEY-----", "hunter2"), "missing its other half"),
+    ] {
+        let file = file(text);
+        let problems = problems([("JWT_SIGNING_KEY_FILE", file.path().to_str().unwrap())]);
+        let [told] = problems.as_slice() else { panic!("{problems:#?}") };
+        assert!(told.starts_with("JWT_SIGNING_KEY_FILE is ") && told.contains(wrong), "{told}");
+        assert!(!told.contains("hunter2") && !told.contains('\n'), "{told}");
+    }
+}
+
+#[test]
+fn in_production_a_signing_key_is_as_good_as_a_secret() {
+    let file = file(SIGNING_KEY);
+    let path = file.path().to_str().unwrap();
+    assert_eq!(problems([("APP_ENV", "production"), ("DATABASE_URL", URL), ("JWT_SIGNING_KEY_FILE", path)]).len(), 0);
 }
 
 #[test]

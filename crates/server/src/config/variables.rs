@@ -60,7 +60,7 @@ variables! {
     DATABASE_URL: "database-url", "Postgres 15 or later; without it everything is kept in memory and lost at exit",
         default "none", example "postgres://frontdesk@localhost:5432/frontdesk?sslmode=require",
         file DATABASE_URL_FILE "database-url-file";
-    MIGRATION_DATABASE_URL: "migration-database-url", "The owner's login, used at start only: for migrations, and for the key kept in the database",
+    MIGRATION_DATABASE_URL: "migration-database-url", "The owner's login, past any pooler: for migrations, the key kept in the database, jobs, and with RLS_MODE=transaction for the events of other nodes",
         default "DATABASE_URL", example "postgres://owner@localhost:5432/frontdesk",
         file MIGRATION_DATABASE_URL_FILE "migration-database-url-file";
     DATABASE_POOL_SIZE: "database-pool-size", "Connections to Postgres",
@@ -74,12 +74,18 @@ variables! {
     JWT_SECRET_KEY: "jwt-secret-key", "Signs access tokens; at least 32 bytes",
         default "made at start in memory, else kept in the database", example "$(openssl rand -hex 32)",
         file JWT_SECRET_KEY_FILE "jwt-secret-key-file";
+    JWT_SIGNING_KEY_FILE: "jwt-signing-key-file", "A file of Ed25519 keys as PEM; the first signs access tokens, the others still verify, and all are published",
+        default "none", example "/run/secrets/jwt_signing_key.pem";
     JWT_ISSUER: "jwt-issuer", "The iss of access tokens",
         default "frontdesk", example "frontdesk";
     JWT_AUDIENCE: "jwt-audience", "The aud of access tokens",
         default "frontdesk", example "frontdesk";
     ACCESS_TOKEN_TTL: "access-token-ttl", "How long an access token lives, 1s to 30d",
         default "15m", example "15m";
+    TRUSTED_ISSUERS: "trusted-issuers", "Whose tokens are believed beside our own: a JSON list, see docs/how-to/trust-an-issuer.md",
+        default "none",
+        example r#"[{"issuer":"https://id.example.com","audience":"frontdesk","algorithm":"ES256","jwks_url":"https://id.example.com/jwks.json"}]"#,
+        file TRUSTED_ISSUERS_FILE "trusted-issuers-file";
     USERS_AUTH: "users-auth", "Who may act for an account on /users without its token: claim, open or jwt",
         default "claim", example "claim";
     CLAIM_WINDOW: "claim-window", "How long a new account without a password stays unclaimed, 1s to 30d",
@@ -101,8 +107,6 @@ variables! {
 /// Variables of later versions. Who sets one expects it to change where data goes or who is let in, so that silence
 /// would be a trap.
 pub const NOT_YET: &[&str] = &[
-    "JWT_SIGNING_KEY_FILE",
-    "TRUSTED_ISSUERS",
     "REDIS_URL",
     "AVATAR_DIR",
     "AVATAR_BUCKET_URL",

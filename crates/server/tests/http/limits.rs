@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 
@@ -55,7 +56,10 @@ async fn a_forged_hop_counts_for_nobody(store: Store) {
     let mut statuses = Vec::new();
     for n in 0..3 {
         let request = site.request(Method::GET, "/users/0190f5fe-7c00-7a00-8000-00000000ffff");
-        statuses.push(send(request.header("X-Forwarded-For", format!("198.51.100.{n}"))).await.status);
+        let address = format!("198.51.100.{n}");
+        let names = ["X-Forwarded-For", "X-Real-IP", "X-Client-IP", "True-Client-IP", "CF-Connecting-IP"];
+        let request = names.into_iter().fold(request, |request, name| request.header(name, &address));
+        statuses.push(send(request.header("Forwarded", format!("for={address}"))).await.status);
     }
     assert_eq!(statuses, [404, 404, 429]);
 }
@@ -73,6 +77,20 @@ const SIGN_IN: &[(&str, &str)] = &[("RATE_LIMIT_PER_MINUTE", "100000"), ("TRUSTE
 async fn login_from(site: &Site, address: &str, user: &User, password: &str) -> u16 {
     let request = site.request(Method::POST, "/api/v1/auth/login").header("X-Forwarded-For", address);
     send(request.json(&json!({ "username": user.username, "password": password }))).await.status
+}
+
+async fn whoever_is_refused_for_attempts_under_way_may_try_again_soon(store: Store) {
+    let site = store.open_with(SIGN_IN).await;
+    let user = site.user().await;
+    let answers = join_all((0..24).map(|_| site.login(&user.username, PASSWORD))).await;
+    for answer in answers {
+        match answer.status {
+            200 => {}
+            429 => assert_eq!(answer.header("retry-after"), Some("1")),
+            other => panic!("{other}: {answer:?}"),
+        }
+    }
+    assert_eq!(site.login(&user.username, PASSWORD).await.status, 200);
 }
 
 async fn ten_failures_lock_that_address_out_and_no_other(store: Store) {
@@ -120,7 +138,7 @@ async fn wrong_current_passwords_run_out_too(store: Store) {
     let path = format!("/users/{}/password", user.id);
     let wrong = || json!({ "new_password": "An0therPassw0rd", "current_password": "Wr0ngPassw0rd" });
     for _ in 0..10 {
-        assert_eq!(site.put_as(&user, &path, wrong()).await.status, 403);
+        assert_eq!(site.put_as(&user, &path, wrong()).await.refusal(), (403, "forbidden"));
     }
     assert_eq!(site.put_as(&user, &path, wrong()).await.refusal(), (429, "rate_limited"));
     assert_eq!(login_from(&site, "203.0.113.4", &user, PASSWORD).await, 200);
@@ -135,6 +153,7 @@ on_both_stores! {
     health_is_never_limited,
     a_forged_hop_counts_for_nobody,
     behind_a_trusted_proxy_each_client_is_its_own,
+    whoever_is_refused_for_attempts_under_way_may_try_again_soon,
     ten_failures_lock_that_address_out_and_no_other,
     good_sign_ins_are_no_failures,
     wrong_current_passwords_run_out_too,

@@ -69,6 +69,9 @@ fn check(document: &Value, schema: &Value, value: &Value, path: &str) {
         }
         _ => {}
     }
+    for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+        check(document, &schema["items"], item, &format!("{path}[{index}]"));
+    }
     let (mut found, mut required) = (Vec::new(), Vec::new());
     properties(document, schema, &mut found, &mut required);
     if found.is_empty() || !value.is_object() {
@@ -135,6 +138,19 @@ async fn answers_are_as_described(store: Store) {
             json!({ "username": user.username, "password": PASSWORD }),
         ),
         (Method::POST, "/api/v1/auth/login", "/api/v1/auth/login".into(), json!({ "username": "x", "password": "y" })),
+        (
+            Method::POST,
+            "/api/v1/auth/refresh",
+            "/api/v1/auth/refresh".into(),
+            json!({ "refresh_token": other.refresh }),
+        ),
+        (Method::POST, "/api/v1/auth/refresh", "/api/v1/auth/refresh".into(), json!({ "refresh_token": "x" })),
+        (Method::POST, "/api/v1/auth/refresh", "/api/v1/auth/refresh".into(), json!({})),
+        (Method::GET, "/api/v1/auth/sessions", "/api/v1/auth/sessions?limit=1".into(), Value::Null),
+        (Method::GET, "/api/v1/auth/sessions", "/api/v1/auth/sessions?limit=0".into(), Value::Null),
+        (Method::DELETE, "/api/v1/auth/sessions/{id}", "/api/v1/auth/sessions/1".into(), Value::Null),
+        (Method::GET, "/api/v1/account/export", "/api/v1/account/export".into(), Value::Null),
+        (Method::GET, "/.well-known/jwks.json", "/.well-known/jwks.json".into(), Value::Null),
         (Method::GET, "/api/v1/profile", "/api/v1/profile".into(), Value::Null),
         (Method::PATCH, "/api/v1/profile", "/api/v1/profile".into(), json!({ "bio": "z" })),
         (Method::PATCH, "/api/v1/profile", "/api/v1/profile".into(), json!({ "bio": 1 })),
@@ -143,11 +159,26 @@ async fn answers_are_as_described(store: Store) {
         (Method::GET, "/api/v1/settings", "/api/v1/settings".into(), Value::Null),
         (Method::PATCH, "/api/v1/settings", "/api/v1/settings".into(), json!({ "theme": "dark" })),
         (Method::PATCH, "/api/v1/settings", "/api/v1/settings".into(), json!({ "theme": "neon" })),
+        (Method::POST, "/api/v1/auth/logout", "/api/v1/auth/logout".into(), json!({ "all": 1 })),
+        (Method::POST, "/api/v1/auth/logout", "/api/v1/auth/logout".into(), json!({})),
     ];
     for (method, pattern, path, body) in calls {
         let request = site.mobile(&user, method.clone(), &path);
         let request = if body.is_null() { request } else { request.json(&body) };
         check_answer(&document, &method, pattern, &send(request).await);
+    }
+}
+
+async fn a_deletion_is_answered_as_described(store: Store) {
+    let site = store.open().await;
+    let document = document(&site).await;
+    let user = site.user().await;
+    for (password, status) in [(Some("Wr0ngPassw0rd"), 403), (None, 200), (None, 401)] {
+        let request = site.request(Method::DELETE, "/api/v1/account").bearer_auth(&user.token);
+        let request = password.into_iter().fold(request, |request, typed| request.header("X-Confirm-Password", typed));
+        let answer = send(request).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        check_answer(&document, &Method::DELETE, "/api/v1/account", &answer);
     }
 }
 
@@ -157,7 +188,11 @@ async fn strangers_too_get_what_is_described(store: Store) {
     let mut checked = 0;
     for (pattern, operations) in document["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
-            if operation["responses"].get("401").is_none() || pattern.contains("/users") || pattern.contains("login") {
+            if operation["responses"].get("401").is_none()
+                || pattern.contains("/users")
+                || pattern.contains("login")
+                || pattern.contains("refresh")
+            {
                 continue;
             }
             let method: Method = method.to_uppercase().parse().unwrap();
@@ -185,6 +220,7 @@ async fn the_page_works_offline(store: Store) {
 
 on_both_stores! {
     answers_are_as_described,
+    a_deletion_is_answered_as_described,
     strangers_too_get_what_is_described,
     the_page_works_offline,
 }

@@ -1,105 +1,15 @@
-//! Credentials that are not believed: one answer for all of them, on every route that takes one.
+//! Access tokens of ours: what they say, what verifies them, when they end. What is no token of ours stands in
+//! `bad_inputs::credentials`.
 
 use std::time::Duration;
 
-use frontdesk_auth::{Hs256Config, Hs256Signer};
-use frontdesk_kernel::{Clock as _, SessionId, Timestamp};
-use frontdesk_profile::token::{AccessClaims, TokenSigner as _};
-use reqwest::Method;
-use serde_json::json;
-use uuid::Uuid;
+use jsonwebtoken::decode_header;
+use serde_json::{Value, json};
 
 use crate::Store;
+use crate::forge::{Forge, hs256};
 use crate::on_both_stores;
-use crate::site::{Site, send};
-
-/// Every route that a token opens.
-const ROUTES: &[(Method, &str)] = &[
-    (Method::GET, "/api/v1/profile"),
-    (Method::PATCH, "/api/v1/profile"),
-    (Method::GET, "/api/v1/profiles/0190f5fe-7c00-7a00-8000-00000000000a"),
-    (Method::GET, "/api/v1/settings"),
-    (Method::PATCH, "/api/v1/settings"),
-    (Method::GET, "/mobile/user/profile"),
-    (Method::POST, "/mobile/user/profile"),
-    (Method::POST, "/update-user-name"),
-    (Method::GET, "/users/0190f5fe-7c00-7a00-8000-00000000000a"),
-    (Method::PUT, "/users/0190f5fe-7c00-7a00-8000-00000000000a/profile"),
-    (Method::PUT, "/users/0190f5fe-7c00-7a00-8000-00000000000a/password"),
-];
-
-fn signer(secret: &[u8], lifetime: Duration) -> Hs256Signer {
-    let (issuer, audience) = ("frontdesk".to_owned(), "frontdesk".to_owned());
-    Hs256Signer::new(Hs256Config { secret: secret.to_vec(), issuer, audience, lifetime }).unwrap()
-}
-
-fn claims(site: &Site, user: &str) -> AccessClaims {
-    let now = Timestamp::from_unix_seconds(site.clock.now().unix_seconds()).unwrap();
-    AccessClaims {
-        user_id: user.parse().unwrap(),
-        session_id: SessionId::new(Uuid::from_u128(1)),
-        token_id: Uuid::from_u128(2),
-        issued_at: now,
-        expires_at: now + Duration::from_mins(15),
-        authenticated_at: now,
-        claims_until: None,
-    }
-}
-
-async fn every_credential_that_is_not_believed_gets_the_same_answer(store: Store) {
-    let site = store.open().await;
-    let user = site.user().await;
-    let (head, signature) = user.token.rsplit_once('.').unwrap();
-    let other = signer(b"another secret of thirty-two bytes", Duration::from_mins(15)).sign(&claims(&site, &user.id));
-    let bad = [
-        "Basic YWRhOnB3".to_owned(),
-        "Bearer".to_owned(),
-        "Bearer ".to_owned(),
-        "Bearer x".to_owned(),
-        format!("Bearer {}", "x".repeat(16_384)),
-        format!("Bearer {head}."),
-        format!("Bearer {head}.{signature}x"),
-        format!("Bearer {other}"),
-        format!("Token {}", user.token),
-    ];
-    for (method, path) in ROUTES {
-        let mut bodies = Vec::new();
-        for value in &bad {
-            let request = site.request(method.clone(), path).header("X-App-Type", "mobile").json(&json!({}));
-            let answer = send(request.header("Authorization", value)).await;
-            assert_eq!(answer.refusal(), (401, "unauthorized"), "{method} {path} {value}");
-            assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
-            bodies.push(answer.text);
-        }
-        bodies.dedup();
-        assert_eq!(bodies.len(), 1, "{method} {path}: {bodies:?}");
-    }
-}
-
-async fn no_credential_gets_that_answer_where_one_is_needed(store: Store) {
-    let site = store.open().await;
-    for (method, path) in ROUTES.iter().filter(|(method, path)| !(*method == Method::GET && path.starts_with("/users")))
-    {
-        let body = json!({ "new_password": "An0therPassw0rd" });
-        let request = site.request(method.clone(), path).header("X-App-Type", "mobile").json(&body);
-        assert_eq!(send(request).await.refusal(), (401, "unauthorized"), "{method} {path}");
-    }
-}
-
-async fn a_token_is_never_read_from_the_url(store: Store) {
-    let site = store.open().await;
-    let user = site.user().await;
-    for name in ["token", "access_token"] {
-        assert_eq!(site.get(&format!("/api/v1/profile?{name}={}", user.token)).await.status, 401);
-    }
-}
-
-async fn two_credentials_are_none(store: Store) {
-    let site = store.open().await;
-    let user = site.user().await;
-    let request = site.request(Method::GET, "/api/v1/profile").bearer_auth(&user.token);
-    assert_eq!(send(request.header("Authorization", format!("Bearer {}", user.token))).await.status, 401);
-}
+use crate::site::{SECRET, send};
 
 async fn a_token_ends_when_it_says(store: Store) {
     let site = store.open().await;
@@ -112,22 +22,81 @@ async fn a_token_ends_when_it_says(store: Store) {
 
 async fn a_token_of_nobody_opens_nothing(store: Store) {
     let site = store.open().await;
-    let signer = signer(b"0123456789abcdef0123456789abcdef", Duration::from_mins(15));
-    let token = signer.sign(&claims(&site, "0190f5fe-7c00-7a00-8000-00000000000a"));
-    for (method, path) in ROUTES.iter().filter(|(_, path)| !path.contains("/profiles/")) {
+    let nobody = "0190f5fe-7c00-7a00-8000-00000000000a";
+    let token = Forge::of(&site.user().await.token).payload("sub", json!(nobody)).signed_by(hs256, SECRET);
+    // A signature alone is believed where nothing of the user is asked for: a public profile, the end of a session.
+    let is_told = |path: &str| !["/profiles/", "/logout", "/sessions"].iter().any(|part| path.contains(part));
+    let told =
+        site.operations().await.into_iter().filter(|operation| operation.takes_token && is_told(&operation.path));
+    for operation in told {
+        let (method, path) = (operation.method, operation.path.replace("{id}", nobody));
         let body = json!({ "new_password": "An0therPassw0rd", "name": "x" });
-        let request = site.request(method.clone(), path).header("X-App-Type", "mobile").bearer_auth(&token);
         let body = if path.starts_with("/api/v1") { json!({}) } else { body };
+        let request = site.request(method.clone(), &path).header("X-App-Type", "mobile").bearer_auth(&token);
         let answer = send(request.json(&body)).await;
-        assert!(matches!(answer.status, 401 | 404), "{method} {path}: {answer:?}");
+        let is_told = matches!(answer.refusal(), (401, "unauthorized") | (404, "not_found"));
+        assert!(is_told, "{method} {path}: {answer:?}");
     }
 }
 
+/// The private key of RFC 8410, section 10.3: everybody has it.
+const SIGNING_KEY: &str = "-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
+-----END PRIVATE KEY-----
+";
+
+async fn the_public_half_of_a_signing_key_is_published(store: Store) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), SIGNING_KEY).unwrap();
+    let site = store.open_with(&[("JWT_SIGNING_KEY_FILE", file.path().to_str().unwrap())]).await;
+    let user = site.user().await;
+    assert_eq!(site.opens(&user).await, 200);
+    let published = site.get("/.well-known/jwks.json").await;
+    assert_eq!((published.status, published.header("content-type")), (200, Some("application/json")));
+    assert_eq!(published.header("cache-control"), Some("public, max-age=300"));
+    let header = decode_header(&user.token).unwrap();
+    let key = &published.json["keys"][0];
+    assert_eq!((key["kid"].as_str(), &key["crv"]), (header.kid.as_deref(), &json!("Ed25519")));
+    assert_eq!(key.get("d"), None, "the private half");
+}
+
+async fn a_secret_is_not_published(store: Store) {
+    let site = store.open().await;
+    assert_eq!(site.get("/.well-known/jwks.json").await.json, json!({ "keys": [] }));
+}
+
+async fn a_change_of_algorithms_signs_nobody_out(store: Store) {
+    let Store::Postgres(_) = store else { return };
+    let site = store.open().await;
+    let user = site.user().await;
+    drop(site);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), SIGNING_KEY).unwrap();
+    let site = store.open_with(&[("JWT_SIGNING_KEY_FILE", file.path().to_str().unwrap())]).await;
+    assert_eq!(site.opens(&user).await, 200);
+    let next = user.with(&site.refresh(&user.refresh).await);
+    assert_eq!(site.opens(&next).await, 200);
+    assert_ne!(decode_header(&next.token).unwrap().alg, decode_header(&user.token).unwrap().alg);
+}
+
+async fn an_access_token_says_what_the_contract_says(store: Store) {
+    let site = store.open().await;
+    let user = site.user().await;
+    let header = decode_header(&user.token).unwrap();
+    assert_eq!((header.typ.as_deref(), header.kid.is_some()), (Some("at+jwt"), true));
+    let claims: Value = jsonwebtoken::dangerous::insecure_decode(&user.token).unwrap().claims;
+    let names: Vec<_> = claims.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(names, ["aud", "auth_time", "exp", "iat", "iss", "jti", "sid", "sub"]);
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 15 * 60);
+    let listed = site.get_as(&user, "/api/v1/auth/sessions").await;
+    assert_eq!(listed.json["data"][0]["id"], claims["sid"]);
+}
+
 on_both_stores! {
-    every_credential_that_is_not_believed_gets_the_same_answer,
-    no_credential_gets_that_answer_where_one_is_needed,
-    a_token_is_never_read_from_the_url,
-    two_credentials_are_none,
+    the_public_half_of_a_signing_key_is_published,
+    a_secret_is_not_published,
+    a_change_of_algorithms_signs_nobody_out,
+    an_access_token_says_what_the_contract_says,
     a_token_ends_when_it_says,
     a_token_of_nobody_opens_nothing,
 }

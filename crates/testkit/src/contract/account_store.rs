@@ -4,18 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use frontdesk_kernel::idempotency::{CLAIM_LEASE, Outcome};
-use frontdesk_kernel::{EventBody, Timestamp};
+use frontdesk_kernel::{Event, EventBody, Page, SessionId, Timestamp, UserId};
 use frontdesk_profile::account::{Account, PasswordGround, SetPassword};
 use frontdesk_profile::channels::Channels;
 use frontdesk_profile::password::PasswordHash;
 use frontdesk_profile::profile::{Authority, ProfileChange, View, decide};
+use frontdesk_profile::revocation::Reach;
 use frontdesk_profile::settings::{DefaultView, ItemsPerPage, Settings, Theme};
 use frontdesk_profile::{CreateError, Login, Registered, StorePasswordError, UpdateError};
 
 use super::{Stores, race};
 use crate::builders::{
-    change, claim, completion, display_name, every_field, fingerprint, first_password, noon, registered,
-    registered_without_username, set_password, unclaimed, user_id, with_password,
+    change, claim, completion, display_name, every_field, fingerprint, first_password, noon, open, registered,
+    registered_without_username, session_at, set_password, unclaimed, user_id, with_password,
 };
 
 /// Runs this contract against a backend.
@@ -41,7 +42,9 @@ macro_rules! account_store_contract {
             find_login_finds_an_account_by_the_comparison_form_and_nothing_else,
             find_login_gives_user_and_password,
             an_unknown_user_has_no_account_and_no_login,
+            create_stores_the_first_session,
             set_password_stores_the_decision_and_tells_of_it,
+            set_password_ends_every_session_and_opens_one,
             set_password_replaces_the_password_that_was_seen,
             the_first_password_closes_the_account,
             set_password_on_a_closed_account_is_refused_and_changes_nothing,
@@ -282,6 +285,22 @@ pub async fn an_unknown_user_has_no_account_and_no_login(stores: &Stores) {
     assert_eq!(stores.login("eve").await, None);
 }
 
+/// The sessions of a user, as ids.
+async fn sessions(stores: &Stores, user: UserId) -> Vec<SessionId> {
+    let page = Page { limit: 100, offset: 0, after: None };
+    let listed = stores.sessions.list(user, page, noon()).await.unwrap();
+    listed.rows.into_iter().map(|session| session.id).collect()
+}
+
+pub async fn create_stores_the_first_session(stores: &Stores) {
+    let mut new = registered("ada");
+    let session = session_at(new.account.id, noon());
+    new.session = Some(session.clone());
+    let user = stores.given(new).await;
+    let page = Page { limit: 100, offset: 0, after: None };
+    assert_eq!(stores.sessions.list(user, page, noon()).await.unwrap().rows, [session]);
+}
+
 pub async fn set_password_stores_the_decision_and_tells_of_it(stores: &Stores) {
     let new = unclaimed("ada");
     let user = stores.given(new.clone()).await;
@@ -293,9 +312,30 @@ pub async fn set_password_stores_the_decision_and_tells_of_it(stores: &Stores) {
     let account = Account { password: password.clone(), claim_open_until: None, ..new.account };
     assert_eq!(after.account, Some(account));
     assert_eq!(after.login, Some(Login { user_id: user, password }));
-    let told = after.events.last().unwrap();
-    assert_eq!((told.id, told.occurred_at, &told.body), (command.event_id, command.now, &EventBody::PasswordChanged));
-    assert_eq!((after.events.len(), after.view, after.settings), (2, before.view, before.settings));
+    let ended = EventBody::SessionsEnded { sessions: vec![], everywhere: true };
+    let told = [(command.event_id, EventBody::PasswordChanged), (command.notice.event_id, ended)]
+        .map(|(id, body)| Event { id, user_id: user, occurred_at: command.now, body });
+    assert_eq!(after.events[1..], told);
+    assert_eq!((after.view, after.settings), (before.view, before.settings));
+}
+
+pub async fn set_password_ends_every_session_and_opens_one(stores: &Stores) {
+    let mut new = registered("ada");
+    let first = session_at(new.account.id, noon());
+    new.session = Some(first.clone());
+    let user = stores.given(new).await;
+    let second = session_at(user, noon());
+    stores.sessions.open(&open(&second)).await.unwrap();
+    let command = set_password(user, None, "hash");
+    let ending = stores.accounts.set_password(&command).await.unwrap();
+    assert_eq!(sessions(stores, user).await, [command.session.id]);
+    let reached: Vec<_> = ending.revocations.iter().map(|revocation| revocation.reach).collect();
+    for reach in [Reach::Session(first.id), Reach::Session(second.id), Reach::Foreign(command.now)] {
+        assert!(reached.contains(&reach), "{reach:?}");
+    }
+    let mut kept = stores.sessions.revocations_of(user, noon()).await.unwrap();
+    kept.sort_by_key(|revocation| reached.iter().position(|reach| *reach == revocation.reach));
+    assert_eq!(kept, ending.revocations);
 }
 
 pub async fn set_password_replaces_the_password_that_was_seen(stores: &Stores) {
@@ -357,7 +397,7 @@ pub async fn of_32_concurrent_first_passwords_exactly_one_is_set(stores: &Stores
     let winner = results.iter().position(Result::is_ok).unwrap();
     let held = stores.held(user).await;
     assert_eq!(held.account.unwrap().password, Some(PasswordHash::new(winner.to_string())));
-    assert_eq!(held.events.len(), 2);
+    assert_eq!(held.events.len(), 3);
 }
 
 pub async fn of_32_concurrent_changes_of_one_password_exactly_one_is_made(stores: &Stores) {
@@ -372,7 +412,7 @@ pub async fn of_32_concurrent_changes_of_one_password_exactly_one_is_made(stores
     let winner = results.iter().position(Result::is_ok).unwrap();
     let held = stores.held(user).await;
     assert_eq!(held.account.unwrap().password, Some(PasswordHash::new(winner.to_string())));
-    assert_eq!(held.events.len(), 2);
+    assert_eq!(held.events.len(), 3);
 }
 
 pub async fn close_claim_closes_the_account_to_passwords_without_a_token(stores: &Stores) {

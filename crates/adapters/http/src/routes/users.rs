@@ -7,18 +7,19 @@ use frontdesk_kernel::UserId;
 use frontdesk_kernel::idempotency::{Answer, Fingerprint, Scope};
 use frontdesk_profile::password::Password;
 use frontdesk_profile::profile::{Authority, Profile, View};
+use frontdesk_profile::session::Client;
 use frontdesk_profile::{
-    PasswordChange, PasswordChangeError, Registered, Registration, RegistrationError, UpdateError,
+    PasswordChange, PasswordChangeError, Registered, Registration, RegistrationError, TokenPair, UpdateError,
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::accounts::TokenBody;
+use super::auth::TokenBody;
 use super::{tagged, to_the_end, update_refused};
 use crate::body::Body;
 use crate::config::{HttpConfig, Services};
-use crate::credential::{Anonymous, MaybeCaller, note_user};
+use crate::credential::{Anonymous, MaybeCaller, client, note_user};
 use crate::dto::change::{ProfileChanges, profile_patch};
 use crate::dto::error::ErrorBody;
 use crate::dto::view::{PublicUserBody, UserBody};
@@ -27,8 +28,8 @@ use crate::error::{ApiError, ApiResult};
 use crate::idempotency::{self, Claimed, Key, claim, completion, fingerprint, replay};
 use crate::input::{Fields, Unknown};
 
-/// The secret of an answer to `POST /users`: shown once, `null` in a replay.
-const SECRETS: &[&str] = &["access_token"];
+/// The secrets of an answer to `POST /users`: shown once, `null` in a replay.
+const SECRETS: &[&str] = &["access_token", "refresh_token"];
 
 /// A new account. Without a password it is unclaimed: whoever has its id may act for it, for a while.
 #[derive(ToSchema)]
@@ -44,7 +45,7 @@ pub(crate) struct RegisterRequest {
     password: Option<String>,
 }
 
-/// A new account and its first token.
+/// A new account and the tokens of its first session.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RegisteredBody<'a> {
     #[serde(flatten)]
@@ -64,7 +65,7 @@ pub(crate) struct PasswordRequest {
     current_password: Option<String>,
 }
 
-/// The password is set; here is a token of a new session.
+/// The password is set; here are the tokens of a new session.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PasswordSetBody {
     success: bool,
@@ -86,7 +87,7 @@ fn user_id(path: &str) -> Result<UserId, ApiError> {
     path.parse().map_err(|_| ApiError::no_user())
 }
 
-fn registration(user_id: UserId, object: Map<String, Value>) -> Result<Registration, ApiError> {
+fn registration(user_id: UserId, object: Map<String, Value>, client: Client) -> Result<Registration, ApiError> {
     let mut fields = Fields::new(object, Unknown::Ignore);
     let username = fields.required("username");
     let display_name = fields.nullable("display_name").value();
@@ -94,10 +95,10 @@ fn registration(user_id: UserId, object: Map<String, Value>) -> Result<Registrat
     let password = fields.secret("password");
     fields.finish(&[])?;
     let username = username.ok_or_else(|| ApiError::field("username", "is required"))?;
-    Ok(Registration { user_id, username, display_name, email, password })
+    Ok(Registration { user_id, username, display_name, email, password, client })
 }
 
-async fn prepare(services: &Services, registration: Registration) -> Result<Registered, ApiError> {
+async fn prepare(services: &Services, registration: Registration) -> Result<(Registered, TokenPair), ApiError> {
     services.accounts.prepare(registration).await.map_err(|error| match error {
         RegistrationError::Password(error) => ApiError::field("password", &error.to_string()),
         RegistrationError::Unavailable(cause) => ApiError::from(cause),
@@ -118,6 +119,7 @@ async fn register_once(
     scope: Scope,
     print: Fingerprint,
     object: Map<String, Value>,
+    client: Client,
 ) -> Result<Registering, ApiError> {
     let user_id = services.accounts.draw_user_id();
     let claim = match claim(services, scope, user_id, &print).await? {
@@ -125,24 +127,29 @@ async fn register_once(
         Claimed::Yes(claim) => claim,
     };
     let registering = async {
-        let new = prepare(services, registration(user_id, object)?).await?;
-        let token = TokenBody::issue(&services.accounts, &new.account);
+        let (new, tokens) = prepare(services, registration(user_id, object, client)?).await?;
+        let token = TokenBody::of(tokens, &services.sessions);
         let body = json!(RegisteredBody { user: UserBody::of(&new.profile), token });
         let kept = completion(claim.clone(), StatusCode::CREATED, body.clone(), SECRETS);
         services.accounts.create(&new, Some(&kept)).await?;
         Ok::<_, ApiError>(Registering::Created { profile: Box::new(new.profile), body })
     };
     let registered = registering.await;
-    if registered.is_err() {
-        idempotency::release(services, claim);
+    if let Err(refused) = &registered {
+        idempotency::release(services, claim, refused).await;
     }
     registered
 }
 
-async fn register_freely(services: &Services, object: Map<String, Value>) -> Result<Registering, ApiError> {
-    let new = prepare(services, registration(services.accounts.draw_user_id(), object)?).await?;
+async fn register_freely(
+    services: &Services,
+    object: Map<String, Value>,
+    client: Client,
+) -> Result<Registering, ApiError> {
+    let registration = registration(services.accounts.draw_user_id(), object, client)?;
+    let (new, tokens) = prepare(services, registration).await?;
     services.accounts.create(&new, None).await?;
-    let token = TokenBody::issue(&services.accounts, &new.account);
+    let token = TokenBody::of(tokens, &services.sessions);
     let body = json!(RegisteredBody { user: UserBody::of(&new.profile), token });
     Ok(Registering::Created { profile: Box::new(new.profile), body })
 }
@@ -160,11 +167,11 @@ pub(crate) async fn register(
     let object = body.object().await?;
     let keyed = key.map(|key| Ok::<_, ApiError>((key.anonymous_scope("POST /users"), fingerprint(&config, &object)?)));
     let keyed = keyed.transpose()?;
-    let services = services.into_inner();
+    let (services, client) = (services.into_inner(), client(&request));
     let registered = to_the_end(async move {
         match keyed {
-            Some((scope, print)) => register_once(&services, scope, print, object).await,
-            None => register_freely(&services, object).await,
+            Some((scope, print)) => register_once(&services, scope, print, object, client).await,
+            None => register_freely(&services, object, client).await,
         }
     });
     match registered.await? {
@@ -257,7 +264,7 @@ fn password_refused(error: PasswordChangeError) -> ApiError {
         (status = 409, body = ErrorBody), (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
         (status = 429, body = ErrorBody)))]
 pub(crate) async fn set_password(
-    (caller, id, body, services): (MaybeCaller, Path<String>, Body, Data<Services>),
+    (request, caller, id, body, services): (HttpRequest, MaybeCaller, Path<String>, Body, Data<Services>),
 ) -> ApiResult {
     let user_id = user_id(&id)?;
     let MaybeCaller { claims, address } = caller;
@@ -267,9 +274,10 @@ pub(crate) async fn set_password(
     let current_password = fields.secret("current_password").map(Password::typed);
     fields.finish(&[])?;
     let signed_in_at = claims.map(|claims| claims.authenticated_at);
-    let change = PasswordChange { user_id, ground, signed_in_at, new_password, current_password, address };
+    let client = client(&request);
+    let change = PasswordChange { user_id, ground, signed_in_at, new_password, current_password, address, client };
     let accounts = services.accounts.clone();
-    let account = to_the_end(async move { accounts.change_password(change).await.map_err(password_refused) }).await?;
-    let token = TokenBody::issue(&services.accounts, &account);
+    let tokens = to_the_end(async move { accounts.change_password(change).await.map_err(password_refused) }).await?;
+    let token = TokenBody::of(tokens, &services.sessions);
     Ok(HttpResponse::Ok().json(PasswordSetBody { success: true, message: "Password updated successfully", token }))
 }

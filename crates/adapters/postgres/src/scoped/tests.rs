@@ -88,8 +88,9 @@ async fn a_scope_ends_with_its_statement_and_with_its_transaction() {
 async fn a_failing_statement_does_not_leave_its_scope_behind() {
     let Some((_database, scoped)) = scoped(RlsMode::Session).await else { return };
     let ada = user(1);
+    let bodies = outbox::table.select(outbox::body);
     let refused =
-        scoped.read(Scope::User(ada), |connection| outbox::table.count().get_result::<i64>(&mut &*connection).boxed());
+        scoped.read(Scope::User(ada), |connection| bodies.load::<serde_json::Value>(&mut &*connection).boxed());
     assert!(refused.await.is_err());
     let setting = scoped.read(Scope::Job("probe"), |connection| {
         diesel::select(current_setting("app.user_id", true)).load::<Option<String>>(&mut &*connection).boxed()

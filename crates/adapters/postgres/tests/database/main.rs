@@ -9,7 +9,11 @@
 
 mod common;
 mod connections;
+mod deletion;
+mod locks;
 mod migrations;
+mod outbox;
+mod provision;
 mod resilience;
 mod round_trips;
 mod row_level_security;

@@ -1,7 +1,6 @@
 //! What happens when requests are dropped, when the database goes away, and when it comes back.
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -11,10 +10,8 @@ use frontdesk_kernel::{Outbox, Timestamp, Unavailable};
 use frontdesk_postgres::{ConnectError, PgConfig, PgStores, RlsMode};
 use frontdesk_profile::{AccountStore, FieldText, ProfileStore, SettingsStore};
 use frontdesk_testkit::builders::{change, claim, display_name, fingerprint, noon, registered};
-use frontdesk_testkit::postgres::database;
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use frontdesk_testkit::postgres::{Line, database, line_to};
+use tokio::net::TcpListener;
 
 /// Polls a future a number of times and drops it where it is then.
 async fn cut_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
@@ -89,47 +86,6 @@ async fn connections_that_the_server_closed_are_not_noticed_by_readers() {
         admin.batch_execute(kill).await.unwrap();
         assert!(stores.profiles.profile(ada).await.unwrap().is_some());
     }
-}
-
-/// How the line between the service and the database is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Line {
-    Up,
-    /// Connections are refused, and open ones reset.
-    Down,
-    /// Nothing arrives any more, and nobody is told.
-    Silent,
-}
-
-/// A line to the database that can be cut. Gives the URL over it.
-async fn line_to(url: &str) -> (String, watch::Sender<Line>) {
-    let (head, rest) = url.split_once('@').unwrap();
-    let (upstream, path) = rest.split_once('/').unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let proxied = format!("{head}@{}/{path}", listener.local_addr().unwrap());
-    let (switch, state) = watch::channel(Line::Up);
-    let upstream: Arc<str> = upstream.into();
-    tokio::spawn(async move {
-        while let Ok((near, _)) = listener.accept().await {
-            tokio::spawn(carry(near, Arc::clone(&upstream), state.clone()));
-        }
-    });
-    (proxied, switch)
-}
-
-async fn carry(mut near: TcpStream, upstream: Arc<str>, mut state: watch::Receiver<Line>) {
-    if *state.borrow() == Line::Down {
-        return;
-    }
-    let mut far = TcpStream::connect(&*upstream).await.unwrap();
-    if *state.borrow() == Line::Up {
-        tokio::select! {
-            _ = copy_bidirectional(&mut near, &mut far) => return,
-            _ = state.wait_for(|line| *line != Line::Up) => {}
-        }
-    }
-    // Silent until the line is cut for good or mended: what was under way is lost either way.
-    let _ = state.wait_for(|line| *line != Line::Silent).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -215,8 +171,8 @@ async fn a_purge_forgets_more_than_one_statement_may_delete() {
     let Some(database) = database().await else { return };
     let stores = stores(&database.url(), 1).await;
     let insert = "
-        INSERT INTO app.outbox (id, user_id, occurred_at, body)
-            SELECT gen_random_uuid(), gen_random_uuid(), '2020-01-01', '{}' FROM generate_series(1, 11000);
+        INSERT INTO app.outbox (id, user_id, occurred_at, body, told_at)
+            SELECT gen_random_uuid(), gen_random_uuid(), '2020-01-01', '{}', '2020-01-01' FROM generate_series(1, 11000);
         INSERT INTO app.idempotency_keys (principal, route, key, user_id, token, fingerprint, claimed_at)
             SELECT 'p', 'r', n, gen_random_uuid(), gen_random_uuid(), decode(repeat('00', 32), 'hex'), '2020-01-01'
             FROM generate_series(1, 10000) n";

@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::common::{given, stores};
+use frontdesk_kernel::Page;
 use frontdesk_kernel::idempotency::IdempotencyStore;
 use frontdesk_profile::channels::ChannelsPatch;
-use frontdesk_profile::{AccountStore, ProfileStore, SettingsStore};
+use frontdesk_profile::session::{Refreshed, Session, Which};
+use frontdesk_profile::{AccountStore, ProfileStore, Provisioned, SessionStore, SettingsStore};
 use frontdesk_testkit::builders::{
-    change, change_with_channels, claim, completion, display_name, fingerprint, noon, registered,
+    change, change_with_channels, claim, completion, delete, display_name, end, fingerprint, noon, open, provision,
+    refresh, registered, session_at, set_password, user_id,
 };
 use frontdesk_testkit::postgres::database;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -105,4 +108,73 @@ async fn each_operation_waits_as_seldom_as_is_safe() {
         accounts.create(&registered(&next()), Some(&completion(&claim))).await.unwrap();
     });
     assert_eq!(create, 1 + 2, "claim; create: write, commit");
+}
+
+#[tokio::test]
+async fn each_operation_on_a_session_waits_as_seldom_as_is_safe() {
+    let Some(database) = database().await else { return };
+    let (url, trips) = counting_line(&database.url()).await;
+    let stores = stores(&url, 1).await;
+    let (ada, _) = given(&stores, "ada").await;
+    let sessions = &stores.sessions;
+    let mut session = session_at(ada, noon());
+
+    let opened = round_trips!(trips, {
+        session = session_at(ada, noon());
+        sessions.open(&open(&session)).await.unwrap();
+    });
+    assert_eq!(opened, 3, "open: lock, write, commit");
+    let rotated = round_trips!(trips, session = rotated(sessions.refresh(&refresh(&session)).await.unwrap()));
+    assert_eq!(rotated, 3, "refresh: lock, write, commit");
+    let mut again = refresh(&session);
+    again.presented = session.rotation.previous.unwrap().digest;
+    again.now = session.rotation.rotated_at;
+    let repeated = round_trips!(trips, sessions.refresh(&again).await.unwrap());
+    assert_eq!(repeated, 2, "a refresh that is repeated: lock, commit");
+    let page = Page { limit: 10, offset: 0, after: None };
+    assert_eq!(round_trips!(trips, sessions.list(ada, page, noon()).await.unwrap()), 1, "list");
+    assert_eq!(round_trips!(trips, sessions.revocations_of(ada, noon()).await.unwrap()), 1, "revocations_of");
+    let ended = round_trips!(trips, {
+        sessions.end(&end(ada, Which::Bearer(session.id))).await.unwrap().unwrap();
+    });
+    assert_eq!(ended, 3, "end: lock, write, commit");
+}
+
+fn rotated(refreshed: Refreshed) -> Session {
+    let Refreshed::Rotated(session) = refreshed else { panic!("{refreshed:?}") };
+    session
+}
+
+#[tokio::test]
+async fn each_operation_on_a_whole_account_waits_as_seldom_as_is_safe() {
+    let Some(database) = database().await else { return };
+    let (url, trips) = counting_line(&database.url()).await;
+    let stores = stores(&url, 1).await;
+    let accounts = &stores.accounts;
+
+    let mut user = user_id();
+    let made = round_trips!(trips, {
+        user = user_id();
+        assert_eq!(accounts.provision(&provision(user, noon())).await.unwrap(), Provisioned::Made);
+    });
+    assert_eq!(made, 2, "provision: write, commit");
+    let known = round_trips!(trips, accounts.provision(&provision(user, noon())).await.unwrap());
+    assert_eq!(known, 2, "provision of a known user");
+    assert_eq!(round_trips!(trips, accounts.identities(user).await.unwrap()), 1, "identities");
+    let mut seen: Option<String> = None;
+    let set = round_trips!(trips, {
+        let hash = format!("after {seen:?}");
+        accounts.set_password(&set_password(user, seen.as_deref(), &hash)).await.unwrap();
+        seen = Some(hash);
+    });
+    assert_eq!(set, 3, "set_password: lock, write, commit");
+    let mut best = u32::MAX;
+    for _ in 0..4 {
+        let user = user_id();
+        accounts.provision(&provision(user, noon())).await.unwrap();
+        let before = trips.load(Ordering::Relaxed);
+        accounts.delete(&delete(user)).await.unwrap();
+        best = best.min(trips.load(Ordering::Relaxed) - before);
+    }
+    assert_eq!(best, 3, "delete: lock, write, commit");
 }

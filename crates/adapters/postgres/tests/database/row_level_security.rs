@@ -2,11 +2,13 @@
 
 use crate::common::{acting_as, ask, code, given, owner, stores, touched};
 use frontdesk_kernel::UserId;
+use frontdesk_profile::AccountStore;
+use frontdesk_testkit::builders::delete;
 use frontdesk_testkit::postgres::{TestDatabase, database};
 use tokio_postgres::Client;
 
 /// Every table of `app`, with the column that says whose a row is.
-const TABLES: [(&str, &str); 7] = [
+const TABLES: [(&str, &str); 10] = [
     ("users", "id"),
     ("profiles", "id"),
     ("login_names", "user_id"),
@@ -14,7 +16,21 @@ const TABLES: [(&str, &str); 7] = [
     ("notification_preferences", "user_id"),
     ("outbox", "user_id"),
     ("idempotency_keys", "user_id"),
+    ("sessions", "user_id"),
+    ("revocations", "user_id"),
+    ("identities", "user_id"),
 ];
+
+/// The tables whose rows the service makes and removes, and never changes.
+const UNCHANGING: [&str; 3] = ["outbox", "revocations", "identities"];
+
+/// A row for each user in the tables that come with a use, not with the account.
+const USED: &str = "
+    INSERT INTO app.sessions
+        SELECT gen_random_uuid(), id, NULL, NULL, now(), now(), now(), now(), digest, digest, NULL, NULL, now(), id
+        FROM app.users, decode(repeat('00', 32), 'hex') AS digest;
+    INSERT INTO app.revocations (user_id, cut_at, reach, until) SELECT id, now(), 'all', now() FROM app.users;
+    INSERT INTO app.identities SELECT 'https://issuer.example', id, id, now() FROM app.users";
 
 struct Two {
     database: TestDatabase,
@@ -28,6 +44,7 @@ async fn two_users() -> Option<Two> {
     let stores = stores(&database.url(), 2).await;
     let (ada, ada_principal) = given(&stores, "ada").await;
     let (bob, _) = given(&stores, "bob").await;
+    owner(&database.url()).await.batch_execute(USED).await.unwrap();
     Some(Two { database, ada, bob, ada_principal })
 }
 
@@ -71,13 +88,15 @@ async fn without_a_user_in_scope_every_table_is_empty_and_nothing_fails() {
     for scope in ["", "SET app.user_id = ''; SET app.principal = ''; SET app.login_name = ''; SET app.job = ''"] {
         let client = two.app().await;
         client.batch_execute(scope).await.unwrap();
-        for (table, owner_column) in TABLES.into_iter().filter(|(table, _)| *table != "outbox") {
+        for (table, owner_column) in TABLES {
             let rows = ask(&client, &format!("SELECT count(*) FROM app.{table}")).await.unwrap();
             assert_eq!(rows, [["0"]], "{table} after {scope:?}");
             let update = format!("UPDATE app.{table} SET {owner_column} = {owner_column}");
-            assert_eq!(touched(&client, &update).await.unwrap(), 0, "{table} after {scope:?}");
+            for command in [update, format!("DELETE FROM app.{table}")] {
+                let done = touched(&client, &command).await;
+                assert!(is_harmless(&done), "{command} after {scope:?}: {done:?}");
+            }
         }
-        assert_eq!(touched(&client, "DELETE FROM app.idempotency_keys").await.unwrap(), 0);
     }
 }
 
@@ -93,10 +112,14 @@ async fn a_malformed_scope_is_an_error_and_shows_nothing() {
 async fn a_user_sees_their_own_rows_and_nobody_elses() {
     let Some(two) = two_users().await else { return };
     let client = two.app_for_ada().await;
-    for (table, owner_column) in TABLES.into_iter().filter(|(table, _)| *table != "outbox") {
-        for locking in ["", "FOR UPDATE"] {
-            let rows = ask(&client, &format!("SELECT {owner_column} FROM app.{table} {locking}")).await.unwrap();
-            assert_eq!(rows, [[two.ada.to_string()]], "{table} {locking}");
+    for (table, owner_column) in TABLES {
+        let select = format!("SELECT {owner_column} FROM app.{table}");
+        assert_eq!(ask(&client, &select).await.unwrap(), [[two.ada.to_string()]], "{table}");
+        let locked = ask(&client, &format!("{select} FOR UPDATE")).await;
+        if UNCHANGING.contains(&table) {
+            assert_eq!(code(&locked.unwrap_err()), "42501", "{table}");
+        } else {
+            assert_eq!(locked.unwrap(), [[two.ada.to_string()]], "{table}");
         }
     }
     assert_eq!(code(&ask(&client, "SELECT * FROM app.outbox").await.unwrap_err()), "42501");
@@ -130,6 +153,7 @@ async fn a_user_cannot_give_a_row_to_another_or_make_one_for_another() {
         format!("UPDATE app.user_settings SET user_id = '{bob}'"),
         format!("UPDATE app.notification_preferences SET user_id = '{bob}'"),
         format!("UPDATE app.idempotency_keys SET principal = 'user:{bob}'"),
+        format!("UPDATE app.sessions SET user_id = '{bob}'"),
         format!("INSERT INTO app.users (id, created_at) VALUES ('{new}', now())"),
         format!("INSERT INTO app.users (id, created_at) VALUES ('{new}', now()) ON CONFLICT DO NOTHING"),
         format!("INSERT INTO app.profiles (id, created_at, updated_at) VALUES ('{bob}', now(), now())"),
@@ -141,6 +165,13 @@ async fn a_user_cannot_give_a_row_to_another_or_make_one_for_another() {
             "INSERT INTO app.idempotency_keys (principal, route, key, user_id, token, fingerprint, claimed_at) \
              VALUES ('user:{bob}', 'r', 'k', '{bob}', '{new}', decode(repeat('00', 32), 'hex'), now())"
         ),
+        format!(
+            "INSERT INTO app.sessions SELECT '{new}', '{bob}', device, app_type, created_at, last_seen_at, \
+             authenticated_at, expires_at, family_digest, current_digest, previous_digest, sealed_refresh, rotated_at, \
+             access_token_id FROM app.sessions"
+        ),
+        format!("INSERT INTO app.revocations (user_id, cut_at, reach, until) VALUES ('{bob}', now(), 'all', now())"),
+        format!("INSERT INTO app.identities VALUES ('https://issuer.example', 'x', '{bob}', now())"),
         format!(
             "MERGE INTO app.users USING (SELECT '{new}'::uuid AS id) AS new ON users.id = new.id \
              WHEN NOT MATCHED THEN INSERT (id, created_at) VALUES (new.id, now())"
@@ -156,11 +187,12 @@ async fn a_login_name_shows_whose_it_is_and_nothing_else() {
     let Some(two) = two_users().await else { return };
     let client = two.app().await;
     client.batch_execute("SET app.login_name = 'bob'").await.unwrap();
-    let row = [[two.bob.to_string(), "bob".to_owned()]];
+    let row = [[two.bob.to_string(), "bob".to_owned(), "NULL".to_owned()]];
     assert_eq!(ask(&client, "SELECT * FROM app.login_names").await.unwrap(), row);
     assert_eq!(touched(&client, "UPDATE app.login_names SET username_key = 'mine'").await.unwrap(), 0);
-    for table in ["users", "profiles", "user_settings", "notification_preferences", "idempotency_keys"] {
-        assert_eq!(ask(&client, &format!("SELECT * FROM app.{table}")).await.unwrap().len(), 0, "{table}");
+    for (table, owner_column) in TABLES.into_iter().filter(|(table, _)| *table != "login_names") {
+        let rows = ask(&client, &format!("SELECT {owner_column} FROM app.{table}")).await.unwrap();
+        assert_eq!(rows.len(), 0, "{table}");
     }
 }
 
@@ -170,6 +202,12 @@ async fn the_role_of_the_service_can_do_nothing_but_use_its_tables() {
     let client = two.app_for_ada().await;
     for command in [
         "TRUNCATE app.users",
+        "DELETE FROM app.users",
+        "DELETE FROM app.login_names",
+        "DELETE FROM app.revocations",
+        "UPDATE app.revocations SET until = now()",
+        "UPDATE app.identities SET subject = 'x'",
+        "SELECT body FROM app.outbox",
         "CREATE TABLE app.x ()",
         "CREATE TABLE public.x ()",
         "CREATE SCHEMA x",
@@ -195,15 +233,45 @@ async fn the_role_of_the_service_can_do_nothing_but_use_its_tables() {
 async fn a_worker_sees_the_rows_of_its_job_and_only_while_it_says_so() {
     let Some(two) = two_users().await else { return };
     let client = acting_as(&two.database.url(), "frontdesk_worker").await;
-    let count = async |table: &str| ask(&client, &format!("SELECT count(*) FROM app.{table}")).await;
-    assert_eq!(count("outbox").await.unwrap(), [["0"]]);
-    client.batch_execute("SET app.job = 'outbox'").await.unwrap();
-    assert_eq!(count("outbox").await.unwrap(), [["2"]]);
-    assert_eq!(count("idempotency_keys").await.unwrap(), [["0"]]);
-    for table in ["users", "profiles", "login_names", "user_settings", "notification_preferences"] {
-        assert_eq!(code(&count(table).await.unwrap_err()), "42501", "{table}");
+    let jobs = [
+        ("outbox", "outbox"),
+        ("idempotency_keys", "idempotency"),
+        ("sessions", "sessions"),
+        ("revocations", "sessions"),
+    ];
+    for said in ["", "outbox", "idempotency", "sessions", "accounts"] {
+        client.batch_execute(&format!("SET app.job = '{said}'")).await.unwrap();
+        for (table, job) in jobs {
+            let expected = if job == said { "2" } else { "0" };
+            let count = ask(&client, &format!("SELECT count(*) FROM app.{table}")).await.unwrap();
+            assert_eq!(count, [[expected]], "{table} for the job {said:?}");
+        }
     }
     for command in ["UPDATE app.outbox SET body = '{}'", "SELECT * FROM system.server_secrets"] {
         assert_eq!(code(&touched(&client, command).await.unwrap_err()), "42501", "{command}");
+    }
+    for table in ["profiles", "user_settings", "notification_preferences", "identities"] {
+        let refused = ask(&client, &format!("SELECT * FROM app.{table}")).await.unwrap_err();
+        assert_eq!(code(&refused), "42501", "{table}");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_reaches_tombstones_and_names_that_rest_and_no_account_that_lives() {
+    let Some(two) = two_users().await else { return };
+    stores(&two.database.url(), 1).await.accounts.delete(&delete(two.bob)).await.unwrap();
+    let client = acting_as(&two.database.url(), "frontdesk_worker").await;
+    for said in ["", "outbox", "sessions"] {
+        client.batch_execute(&format!("SET app.job = '{said}'")).await.unwrap();
+        for table in ["users", "login_names"] {
+            let done = touched(&client, &format!("DELETE FROM app.{table}")).await;
+            assert_eq!(done.unwrap(), 0, "{table} for the job {said:?}");
+        }
+    }
+    client.batch_execute("SET app.job = 'accounts'").await.unwrap();
+    for (table, owner_column) in [("login_names", "user_id"), ("users", "id")] {
+        let rows = ask(&client, &format!("SELECT {owner_column} FROM app.{table}")).await.unwrap();
+        assert_eq!(rows, [[two.bob.to_string()]], "{table}");
+        assert_eq!(touched(&client, &format!("DELETE FROM app.{table}")).await.unwrap(), 1, "{table}");
     }
 }

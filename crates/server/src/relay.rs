@@ -1,0 +1,107 @@
+//! Tells the bus what the stores have committed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use frontdesk_bus::Backoff;
+use frontdesk_kernel::{Entropy, EventBus, EventId, Outbox, Unavailable};
+
+use crate::describe::describe;
+
+/// How many events are told at once.
+const BATCH: u32 = 100;
+/// How long nobody looks, at most, where no commit wakes the relay: until another node takes over what one left behind.
+const IDLE: Duration = Duration::from_millis(500);
+/// How long a commit waits for company: under load, one round then tells what a dozen commits have left.
+const GATHER: Duration = Duration::from_millis(5);
+/// The pauses between tries while the bus or the outbox is out of reach.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+/// How long one of them may take. With the pause before it, less than the second within which a revocation is heard.
+const BATCH_TIME: Duration = Duration::from_millis(400);
+/// How long the last round may take.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// Carries events from the outbox to the bus. Each node has one, and all work on the same outbox.
+///
+/// An event may reach the bus twice: another relay reads it before it is marked, or the mark fails. Consumers drop the
+/// id that they have seen. Nothing is lost: an event is marked only after the bus has taken it.
+///
+/// And no event of a user is heard for the first time before an earlier one of that user. The earlier one stands before
+/// it in the outbox (the row of the user is locked from the append until the commit), so a relay that reads the later
+/// one either reads both, and publishes them in this order, or finds the earlier one marked. Then whoever marked it had
+/// published it before. A relay that fails or ends half-way leaves all of its batch pending, and the next one begins
+/// with the earliest again.
+pub(crate) struct Relay {
+    pub(crate) outbox: Arc<dyn Outbox>,
+    pub(crate) bus: Arc<dyn EventBus>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    /// Is told after each round whether events were told.
+    pub(crate) noticed: Box<dyn Fn(bool) + Send + Sync>,
+}
+
+impl Relay {
+    /// Works until the task is aborted.
+    pub(crate) async fn run(self: Arc<Self>) {
+        let entropy = self.entropy.as_ref();
+        let mut idle = Backoff::new(IDLE, IDLE);
+        let mut pauses = Backoff::new(PAUSES.0, PAUSES.1);
+        let mut is_out = false;
+        loop {
+            match self.round().await {
+                Ok(()) => {
+                    (self.noticed)(true);
+                    if std::mem::take(&mut is_out) {
+                        tracing::info!("events are told again");
+                    }
+                    pauses.reset();
+                    tokio::select! {
+                        () = self.outbox.committed() => tokio::time::sleep(GATHER).await,
+                        () = tokio::time::sleep(idle.wait(entropy)) => {}
+                    }
+                }
+                Err(error) => {
+                    (self.noticed)(false);
+                    if !std::mem::replace(&mut is_out, true) {
+                        tracing::warn!(cause = describe(&error), "events are not told; they wait in the outbox");
+                    }
+                    tokio::time::sleep(pauses.wait(entropy)).await;
+                }
+            }
+        }
+    }
+
+    /// Tells what is left, before the process ends. Call it when `run` has been aborted and no request is in flight.
+    pub(crate) async fn flush(&self) {
+        let cause = match tokio::time::timeout(FLUSH, self.round()).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => describe(&error),
+            Err(_) => format!("not done within {FLUSH:?}"),
+        };
+        tracing::warn!(cause, "events were left in the outbox, for another node or the next start");
+    }
+
+    /// Tells until nothing is pending.
+    async fn round(&self) -> Result<(), Unavailable> {
+        loop {
+            let batch = tokio::time::timeout(BATCH_TIME, self.batch()).await;
+            if batch.unwrap_or_else(|_| Err(Unavailable::new(format!("not told within {BATCH_TIME:?}"))))? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Tells the oldest events; says whether there were none.
+    async fn batch(&self) -> Result<bool, Unavailable> {
+        let events = self.outbox.pending(BATCH).await?;
+        if events.is_empty() {
+            return Ok(true);
+        }
+        self.bus.publish(&events).await?;
+        let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
+        self.outbox.told(&ids).await?;
+        Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests;
