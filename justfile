@@ -25,9 +25,18 @@ check:
     cargo check --workspace --all-targets
 
 # Measure a release build and keep the ratios in docs/performance.md
-bench *arguments:
-    cargo build --release -p frontdesk -p frontdesk-bench
+bench *arguments: (bench-profile arguments) (bench-login arguments)
+
+# Profile reads and writes
+bench-profile *arguments: _release
     target/release/frontdesk-bench profile {{ arguments }}
+
+# 250 sign-ins at once, and profile reads meanwhile
+bench-login *arguments: _release
+    target/release/frontdesk-bench login {{ arguments }}
+
+_release:
+    cargo build --release -p frontdesk -p frontdesk-bench
 
 # Bring the schema of DATABASE_URL up to date
 migrate:

@@ -5,14 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-
+use crate::Outcome;
+use crate::connection::Connection;
 use crate::histogram::Histogram;
-use crate::{Outcome, response};
+use crate::process::pause;
 
 /// Digits of the number that makes each request of a kind differ from the last.
 const COUNTER_DIGITS: usize = 20;
@@ -52,8 +51,17 @@ impl Request {
         Self { bytes, counter_at }
     }
 
+    /// A POST of a JSON document, without a credential.
+    pub(crate) fn post(path: &str, body: &str) -> Self {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        Self { bytes: request.into_bytes(), counter_at: None }
+    }
+
     /// Writes the request, with `counter` in its place, over what `buffer` held.
-    fn render(&self, counter: u64, buffer: &mut Vec<u8>) {
+    pub(crate) fn render(&self, counter: u64, buffer: &mut Vec<u8>) {
         buffer.clear();
         buffer.extend_from_slice(&self.bytes);
         let digits = self.counter_at.and_then(|at| buffer.get_mut(at..at + COUNTER_DIGITS));
@@ -66,7 +74,7 @@ impl Request {
     }
 }
 
-/// What to send, where and for how long.
+/// What to send, and where.
 #[derive(Clone)]
 pub(crate) struct Plan {
     pub(crate) address: SocketAddr,
@@ -75,7 +83,6 @@ pub(crate) struct Plan {
     pub(crate) threads: usize,
     /// Sent before anything is counted.
     pub(crate) warm_up: Duration,
-    pub(crate) measure: Duration,
     /// Differs from call to call, so that a counter never repeats a value of an earlier call.
     pub(crate) seed: u64,
 }
@@ -88,6 +95,19 @@ pub(crate) struct Measured {
     /// What half of the requests did not exceed; `None` where only the mean is known.
     pub(crate) p50_ms: Option<f64>,
     pub(crate) p99_ms: Option<f64>,
+}
+
+/// The time that counts.
+#[derive(Clone)]
+struct Window {
+    begins: Instant,
+    ended: Arc<OnceLock<Instant>>,
+}
+
+impl Window {
+    fn is_over(&self) -> bool {
+        self.ended.get().is_some()
+    }
 }
 
 struct Tally {
@@ -108,15 +128,23 @@ impl Tally {
     }
 }
 
-/// Sends the load. Any answer but 200 fails the run: a rate of refusals means nothing.
-pub(crate) fn run(plan: &Plan) -> Outcome<Measured> {
-    let starts = Instant::now();
+/// Sends the load for a while that counts. Any answer but 200 fails the run: a rate of refusals means nothing.
+pub(crate) fn run(plan: &Plan, measure: Duration) -> Outcome<Measured> {
+    Ok(during(plan, || pause(measure))?.1)
+}
+
+/// Sends the load while `work` is done, and gives what both came to.
+pub(crate) fn during<T>(plan: &Plan, work: impl FnOnce() -> T) -> Outcome<(T, Measured)> {
+    let window = Window { begins: Instant::now() + plan.warm_up, ended: Arc::new(OnceLock::new()) };
     let threads: Vec<_> = (0..plan.threads)
         .map(|thread| {
-            let plan = plan.clone();
-            std::thread::spawn(move || drive(&plan, thread, starts))
+            let (plan, window) = (plan.clone(), window.clone());
+            std::thread::spawn(move || drive(&plan, thread, &window))
         })
         .collect();
+    pause(window.begins.saturating_duration_since(Instant::now()));
+    let done = work();
+    let ended = *window.ended.get_or_init(Instant::now);
     let mut tally = Tally::new();
     for thread in threads {
         tally.merge(thread.join().map_err(|_| "a thread of the load generator panicked")??);
@@ -125,21 +153,22 @@ pub(crate) fn run(plan: &Plan) -> Outcome<Measured> {
         return Err(format!("{count} answers with status {status}, the first: {body}").into());
     }
     let answered = u32::try_from(tally.latencies.total())?;
-    Ok(Measured {
-        rate: f64::from(answered) / plan.measure.as_secs_f64(),
+    let measured = Measured {
+        rate: f64::from(answered) / (ended - window.begins).as_secs_f64(),
         mean_ms: tally.latencies.mean(),
         p50_ms: Some(tally.latencies.percentile(50)),
         p99_ms: Some(tally.latencies.percentile(99)),
-    })
+    };
+    Ok((done, measured))
 }
 
 /// Drives this thread's share of the connections.
-fn drive(plan: &Plan, thread: usize, starts: Instant) -> Outcome<Tally> {
+fn drive(plan: &Plan, thread: usize, window: &Window) -> Outcome<Tally> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     runtime.block_on(async {
         let mine = (thread..plan.connections).step_by(plan.threads);
         let connections: Vec<_> =
-            mine.map(|connection| tokio::spawn(converse(plan.clone(), connection, starts))).collect();
+            mine.map(|connection| tokio::spawn(converse(plan.clone(), connection, window.clone()))).collect();
         let mut tally = Tally::new();
         for connection in connections {
             tally.merge(connection.await??);
@@ -149,69 +178,30 @@ fn drive(plan: &Plan, thread: usize, starts: Instant) -> Outcome<Tally> {
 }
 
 /// One connection: a random request, its answer, and so on until the end.
-async fn converse(plan: Plan, connection: usize, starts: Instant) -> Outcome<Tally> {
-    let counted_from = starts + plan.warm_up;
-    let ends = counted_from + plan.measure;
-    let mut stream = TcpStream::connect(plan.address).await?;
-    stream.set_nodelay(true)?;
-    let connection = u64::try_from(connection)?;
-    let mut random = Random::new(plan.seed ^ (connection << 32));
+async fn converse(plan: Plan, number: usize, window: Window) -> Outcome<Tally> {
+    let mut connection = Connection::open(plan.address).await?;
+    let number = u64::try_from(number)?;
+    let mut random = Random::new(plan.seed ^ (number << 32));
     // Connections count in ranges of their own.
-    let mut counter = (plan.seed << 40) | (connection << 32);
+    let mut counter = (plan.seed << 40) | (number << 32);
     let mut tally = Tally::new();
     let mut out = Vec::with_capacity(1024);
-    let mut answer = Answer::default();
     let mut sent = Instant::now();
-    while sent < ends {
+    while !window.is_over() {
         let request = plan.requests.get(random.below(plan.requests.len())).ok_or("no requests to send")?;
         counter += 1;
         request.render(counter, &mut out);
-        stream.write_all(&out).await?;
-        let head = answer.read(&mut stream).await?;
+        let head = connection.ask(&out).await?;
         let answered = Instant::now();
         if head.status != 200 {
-            let body = answer.body(&head);
+            let body = connection.body(&head);
             tally.refused.entry(head.status).or_insert((0, body)).0 += 1;
-        } else if answered >= counted_from && answered < ends {
+        } else if answered >= window.begins && !window.is_over() {
             tally.latencies.record(answered - sent);
         }
-        answer.filled -= head.len;
         sent = answered;
     }
     Ok(tally)
-}
-
-/// A buffer that holds one answer, reused for the next.
-#[derive(Default)]
-struct Answer {
-    buffer: Vec<u8>,
-    filled: usize,
-}
-
-impl Answer {
-    async fn read(&mut self, stream: &mut TcpStream) -> Outcome<response::Head> {
-        loop {
-            let filled = self.buffer.get(..self.filled).unwrap_or_default();
-            if let Some(head) = response::head(filled)?
-                && head.len <= self.filled
-            {
-                // One request is in flight at a time, so nothing may follow its answer.
-                return if head.len == self.filled { Ok(head) } else { Err("bytes after the answer".into()) };
-            }
-            if self.buffer.len() < self.filled + 4096 {
-                self.buffer.resize(self.filled + 16 * 1024, 0);
-            }
-            let free = self.buffer.get_mut(self.filled..).unwrap_or_default();
-            match stream.read(free).await? {
-                0 => return Err("the server closed a connection under load".into()),
-                read => self.filled += read,
-            }
-        }
-    }
-
-    fn body(&self, head: &response::Head) -> String {
-        String::from_utf8_lossy(self.buffer.get(head.body_at..head.len).unwrap_or_default()).into_owned()
-    }
 }
 
 /// xorshift64*: cheap, and good enough to pick a user.
@@ -276,27 +266,21 @@ mod tests {
     }
 
     fn plan(address: SocketAddr) -> Plan {
-        let (warm_up, measure) = (Duration::ZERO, Duration::from_millis(100));
-        Plan {
-            address,
-            requests: [Request::anonymous("/")].into(),
-            connections: 4,
-            threads: 2,
-            warm_up,
-            measure,
-            seed: 1,
-        }
+        let requests = [Request::anonymous("/")].into();
+        Plan { address, requests, connections: 4, threads: 2, warm_up: Duration::ZERO, seed: 1 }
     }
+
+    const A_WHILE: Duration = Duration::from_millis(100);
 
     #[test]
     fn answers_are_counted() {
-        let measured = run(&plan(serve(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"))).unwrap();
+        let measured = run(&plan(serve(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")), A_WHILE).unwrap();
         assert!(measured.rate > 0.0 && measured.p99_ms >= measured.p50_ms);
     }
 
     #[test]
     fn a_refusal_fails_the_run() {
-        let failure = run(&plan(serve(b"HTTP/1.1 503 X\r\nContent-Length: 4\r\n\r\nbusy"))).err().unwrap();
+        let failure = run(&plan(serve(b"HTTP/1.1 503 X\r\nContent-Length: 4\r\n\r\nbusy")), A_WHILE).err().unwrap();
         assert!(failure.to_string().ends_with("with status 503, the first: busy"), "{failure}");
     }
 

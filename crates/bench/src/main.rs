@@ -5,15 +5,18 @@
 //! `docs/performance.md`.
 
 mod cluster;
+mod connection;
 mod hello;
 mod histogram;
 mod load;
+mod login;
 mod machine;
 mod pgbench;
 mod process;
 mod profile;
 mod report;
 mod response;
+mod setting;
 mod users;
 
 use std::io::Write as _;
@@ -36,6 +39,8 @@ struct Arguments {
 enum Command {
     /// Profile reads and writes, in memory and on Postgres, start and memory.
     Profile(Box<profile::Options>),
+    /// A storm of sign-ins, and profile reads meanwhile, in memory and on Postgres.
+    Login(Box<login::Options>),
     /// Serves a constant JSON document from a bare actix-web, as the yardstick for the others.
     Hello(hello::Options),
 }
@@ -49,6 +54,7 @@ fn say(line: impl AsRef<str>) {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Profile(options) => profile::run(&options),
+        Command::Login(options) => login::run(&options),
         Command::Hello(options) => hello::serve(&options),
     };
     match outcome {

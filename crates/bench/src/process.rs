@@ -49,9 +49,18 @@ impl Server {
 
     /// Resident memory, in MiB.
     pub(crate) fn resident_mib(&self) -> Outcome<f64> {
+        self.memory_mib("VmRSS:")
+    }
+
+    /// The most that resident memory ever was, in MiB.
+    pub(crate) fn peak_mib(&self) -> Outcome<f64> {
+        self.memory_mib("VmHWM:")
+    }
+
+    fn memory_mib(&self, field: &str) -> Outcome<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS in /proc")?;
-        let kib: u32 = line.trim().trim_end_matches(" kB").parse()?;
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
+        let kib: u32 = line.ok_or_else(|| format!("no {field} in /proc"))?.trim().trim_end_matches(" kB").parse()?;
         Ok(f64::from(kib) / 1024.0)
     }
 }

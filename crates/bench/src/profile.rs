@@ -3,8 +3,7 @@
 mod figures;
 mod targets;
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +14,9 @@ use crate::load::{self, Measured, Plan, Request};
 use crate::pgbench::{self, Script};
 use crate::process::Server;
 use crate::report::median;
+use crate::setting::{self, Setting};
 use crate::users::{self, User};
-use crate::{Outcome, report, say};
+use crate::{Outcome, say};
 use figures::{Figures, Subject};
 
 const ROUTE: &str = "/api/v1/profile";
@@ -32,9 +32,6 @@ pub(crate) struct Options {
     /// Seconds that count for each subject in a round, after half a second that does not.
     #[arg(long, default_value_t = 3)]
     seconds: u64,
-    /// Two rounds of one second, printed and not kept: to see that everything runs.
-    #[arg(long)]
-    quick: bool,
     /// Connections of the load generator.
     #[arg(long, default_value_t = 64)]
     connections: usize,
@@ -47,27 +44,14 @@ pub(crate) struct Options {
     /// Connections of pgbench.
     #[arg(long, default_value_t = 32)]
     pgbench_clients: u32,
-    /// Connections of the server to Postgres; without it, the server's default.
-    #[arg(long)]
-    pool_size: Option<u32>,
-    /// The server; without it, `frontdesk` beside this program.
-    #[arg(long)]
-    server: Option<PathBuf>,
-    /// A Postgres whose login may create databases and roles; without it, a throwaway cluster.
-    #[arg(long, env = "BENCH_DATABASE_URL", hide_env_values = true)]
-    bench_database_url: Option<Url>,
-    /// Used where `BENCH_DATABASE_URL` is not set.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
-    database_url: Option<Url>,
-    /// The document to keep the figures in.
-    #[arg(long, default_value = "docs/performance.md")]
-    document: PathBuf,
+    #[command(flatten)]
+    setting: Setting,
 }
 
 impl Options {
     /// Rounds, and seconds of each subject in a round.
     const fn extent(&self) -> (u32, u64) {
-        if self.quick { (2, 1) } else { (self.rounds, self.seconds) }
+        if self.setting.quick { (2, 1) } else { (self.rounds, self.seconds) }
     }
 }
 
@@ -87,29 +71,12 @@ struct Bench<'a> {
 
 /// Measures, prints, and keeps the figures.
 pub(crate) fn run(options: &Options) -> Outcome<()> {
-    let program = match &options.server {
-        Some(program) => program.clone(),
-        None => std::env::current_exe()?.with_file_name("frontdesk"),
-    };
-    let program = program
-        .canonicalize()
-        .map_err(|error| format!("{}: {error}; cargo build --release -p frontdesk", program.display()))?;
+    let program = options.setting.program()?;
     let mut figures = Figures::default();
-    let cluster = Cluster::find(options.bench_database_url.as_ref().or(options.database_url.as_ref()))?;
-    let postgres = match &cluster {
-        Some(cluster) => cluster.describe()?,
-        None => "SKIPPED: no Postgres. Set BENCH_DATABASE_URL, or install its server and pgbench".to_owned(),
-    };
-    say(format!("Postgres: {postgres}"));
+    let (cluster, postgres) = options.setting.postgres()?;
     measure_starts(&program, &mut figures)?;
     measure_rounds(options, &program, cluster.as_ref(), &mut figures)?;
-    let body = body(options, &postgres, &figures);
-    say(format!("\n{body}"));
-    if !options.quick {
-        report::publish(&options.document, "profile", "Profile", &body)?;
-        say(format!("Kept in {}.", options.document.display()));
-    }
-    Ok(())
+    options.setting.publish("profile", "Profile", &body(options, &postgres, &figures))
 }
 
 /// Starts the server again and again in memory; the figures are those of an idle machine.
@@ -152,10 +119,10 @@ fn measure_rounds(options: &Options, program: &Path, cluster: Option<&Cluster>, 
     // Two databases, equal but for the policies: the same server with and without row-level security.
     let forced = cluster.create_database("frontdesk_bench_rls")?;
     let open = cluster.create_database("frontdesk_bench_no_rls")?;
-    start(program, Some(&forced.url), options.pool_size)?;
+    start(program, Some(&forced.url), options.setting.pool_size)?;
     measure_starts_on(&forced, program, figures)?;
-    let on_forced = start(program, Some(&forced.url), options.pool_size)?;
-    let on_open = start(program, Some(&open.url), options.pool_size)?;
+    let on_forced = start(program, Some(&forced.url), options.setting.pool_size)?;
+    let on_open = start(program, Some(&open.url), options.setting.pool_size)?;
     let visitors = users::sign_up(on_forced.address, options.users)?;
     pgbench::prepare(&forced, &visitors)?;
     let others = users::sign_up(on_open.address, options.users)?;
@@ -177,7 +144,6 @@ impl Bench<'_> {
             connections: self.options.connections,
             threads: self.options.threads,
             warm_up: Duration::from_millis(500),
-            measure: self.measure,
             seed: 0,
         };
         self.subjects.push((subject, Source::Http(plan)));
@@ -199,7 +165,7 @@ impl Bench<'_> {
 
     fn measure(&self, source: &Source<'_>, seed: u64) -> Outcome<Measured> {
         match source {
-            Source::Http(plan) => load::run(&Plan { seed, ..plan.clone() }),
+            Source::Http(plan) => load::run(&Plan { seed, ..plan.clone() }, self.measure),
             Source::Pgbench(database, script) => {
                 pgbench::run(database, *script, self.options.users, self.options.pgbench_clients, self.measure)
             }
@@ -214,22 +180,9 @@ const DROP_POLICIES: &str = "DO $$ DECLARE t regclass; BEGIN
     END LOOP;
 END $$";
 
-/// Starts the server as anybody would, but for a limit that counts and never refuses, and tokens that outlive the
-/// run.
+/// Starts the server with a limit that counts and never refuses.
 fn start(program: &Path, database: Option<&Url>, pool_size: Option<u32>) -> Outcome<Server> {
-    Server::start(program, |command: &mut Command, port| {
-        command.env("PORT", port.to_string());
-        command.env("JWT_SECRET_KEY", "a secret for measurements, told to everybody");
-        command.env("ACCESS_TOKEN_TTL", "24h").env("CLAIM_WINDOW", "1s");
-        command.env("RATE_LIMIT_PER_MINUTE", "1000000");
-        command.env("RUST_LOG", "info");
-        if let Some(url) = database {
-            command.env("DATABASE_URL", url.as_str());
-        }
-        if let Some(size) = pool_size {
-            command.env("DATABASE_POOL_SIZE", size.to_string());
-        }
-    })
+    setting::start(program, database, pool_size, 1_000_000)
 }
 
 fn reads(users: &[User]) -> Arc<[Request]> {

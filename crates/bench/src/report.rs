@@ -18,6 +18,8 @@ pub(crate) enum Unit {
     Ratio,
     Millis,
     Mebibytes,
+    /// Millions of bytes.
+    Megabytes,
 }
 
 impl Bound {
@@ -35,13 +37,14 @@ impl Unit {
             Self::Ratio => format!("{figure:.2}"),
             Self::Millis => format!("{figure:.1} ms"),
             Self::Mebibytes => format!("{figure:.1} MiB"),
+            Self::Megabytes => format!("{figure:.1} MB"),
         }
     }
 }
 
 /// A target and what was measured for it, if anything was.
 pub(crate) struct Line {
-    pub(crate) what: &'static str,
+    pub(crate) what: String,
     pub(crate) bound: Bound,
     pub(crate) unit: Unit,
     pub(crate) figure: Option<f64>,
@@ -75,7 +78,7 @@ impl Table {
                 Some(figure) => (line.unit.show(figure), "**missed**"),
                 None => ("-".to_owned(), "not measured"),
             };
-            table.push(vec![line.what.to_owned(), target, figure, verdict.to_owned()]);
+            table.push(vec![line.what.clone(), target, figure, verdict.to_owned()]);
         }
         table
     }
@@ -157,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_figure_on_its_bound_meets_it() {
-        let line = |figure| Line { what: "w", bound: Bound::AtLeast(0.7), unit: Unit::Ratio, figure };
+        let line = |figure| Line { what: "w".to_owned(), bound: Bound::AtLeast(0.7), unit: Unit::Ratio, figure };
         assert!(Table::of_targets(&[line(Some(0.7))]).to_string().contains("| met"));
         assert!(Table::of_targets(&[line(Some(0.69))]).to_string().contains("**missed**"));
         assert!(Table::of_targets(&[line(None)]).to_string().contains("not measured"));

@@ -37,6 +37,13 @@ pub(crate) fn head(bytes: &[u8]) -> Outcome<Option<Head>> {
     Ok(None)
 }
 
+/// The value of a header, by its name in lower case.
+pub(crate) fn field<'a>(head: &'a [u8], name: &str) -> Option<&'a str> {
+    let mut fields = std::str::from_utf8(head).ok()?.lines().skip(1).filter_map(|line| line.split_once(':'));
+    let (_, value) = fields.find(|(field, _)| field.eq_ignore_ascii_case(name))?;
+    Some(value.trim())
+}
+
 fn number(digits: &[u8]) -> Option<usize> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
@@ -51,6 +58,13 @@ mod tests {
     fn the_end_is_known_from_the_head() {
         let read = head(WHOLE).unwrap().unwrap();
         assert_eq!(read, Head { status: 200, body_at: WHOLE.len() - 2, len: WHOLE.len() });
+    }
+
+    #[test]
+    fn a_header_is_found_whatever_its_case() {
+        assert_eq!(field(WHOLE, "content-length"), Some("2"));
+        assert_eq!(field(WHOLE, "x-a"), Some("b"));
+        assert_eq!(field(WHOLE, "retry-after"), None);
     }
 
     #[test]

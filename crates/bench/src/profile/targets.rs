@@ -76,7 +76,7 @@ pub(super) fn table(figures: &Figures) -> Table {
     let lines: Vec<_> = TARGETS
         .iter()
         .map(|target| Line {
-            what: target.what,
+            what: target.what.to_owned(),
             bound: target.bound,
             unit: target.unit,
             figure: match target.figure {
