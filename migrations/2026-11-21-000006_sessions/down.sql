@@ -14,8 +14,9 @@ DROP POLICY outbox_select ON app.outbox;
 DROP POLICY notification_preferences_delete ON app.notification_preferences;
 DROP POLICY user_settings_delete ON app.user_settings;
 DROP POLICY profiles_delete ON app.profiles;
+DROP POLICY login_names_delete ON app.login_names;
 REVOKE SELECT (user_id), DELETE ON app.outbox FROM frontdesk_app;
-REVOKE DELETE ON app.profiles, app.user_settings, app.notification_preferences FROM frontdesk_app;
+REVOKE DELETE ON app.profiles, app.user_settings, app.notification_preferences, app.login_names FROM frontdesk_app;
 
 DROP TABLE app.identities;
 DROP TABLE app.revocations;
@@ -29,5 +30,10 @@ ALTER TABLE app.login_names NO FORCE ROW LEVEL SECURITY;
 DELETE FROM app.login_names WHERE rests_until IS NOT NULL;
 ALTER TABLE app.login_names FORCE ROW LEVEL SECURITY;
 
-ALTER TABLE app.login_names DROP COLUMN rests_until;
+ALTER TABLE app.login_names
+    DROP COLUMN rests_until,
+    DROP CONSTRAINT profiles_username_key_unique,
+    ADD CONSTRAINT profiles_username_key_unique UNIQUE (username_key),
+    ADD PRIMARY KEY (user_id);
+DROP INDEX app.login_names_user_id;
 ALTER TABLE app.users DROP CONSTRAINT users_tombstone, DROP COLUMN receipt_id, DROP COLUMN deleted_at;

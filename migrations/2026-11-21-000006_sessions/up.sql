@@ -9,8 +9,15 @@ ALTER TABLE app.users
     );
 CREATE INDEX users_deleted_at ON app.users (deleted_at) WHERE deleted_at IS NOT NULL;
 
--- Until when nobody may take the name of a deleted account. NULL where the name is somebody's.
-ALTER TABLE app.login_names ADD COLUMN rests_until timestamptz;
+-- Until when nobody may take the name of a deleted account. NULL where the name is somebody's. A user has one name at a
+-- time; one who comes back after a deletion may take another while the old one still rests.
+ALTER TABLE app.login_names
+    DROP CONSTRAINT login_names_pkey,
+    DROP CONSTRAINT profiles_username_key_unique,
+    ADD CONSTRAINT profiles_username_key_unique PRIMARY KEY (username_key),
+    ADD COLUMN rests_until timestamptz;
+CREATE INDEX login_names_user_id ON app.login_names (user_id);
+CREATE UNIQUE INDEX login_names_one_for_a_user ON app.login_names (user_id) WHERE rests_until IS NULL;
 CREATE INDEX login_names_rests_until ON app.login_names (rests_until) WHERE rests_until IS NOT NULL;
 
 CREATE TABLE app.sessions (
@@ -90,9 +97,11 @@ CREATE POLICY identities_delete ON app.identities FOR DELETE TO frontdesk_app
 
 -- A deletion clears what it may see: so each of these comes with a policy to see by. Of the outbox the service sees
 -- whose a row is, and no more.
-GRANT DELETE ON app.profiles, app.user_settings, app.notification_preferences TO frontdesk_app;
+GRANT DELETE ON app.profiles, app.user_settings, app.notification_preferences, app.login_names TO frontdesk_app;
 GRANT SELECT (user_id), DELETE ON app.outbox TO frontdesk_app;
 
+CREATE POLICY login_names_delete ON app.login_names FOR DELETE TO frontdesk_app
+    USING (user_id = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid));
 CREATE POLICY profiles_delete ON app.profiles FOR DELETE TO frontdesk_app
     USING (id = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid));
 CREATE POLICY user_settings_delete ON app.user_settings FOR DELETE TO frontdesk_app

@@ -76,10 +76,8 @@ fn rename(
     if new.as_ref().is_some_and(|key| usernames.get(key).is_some_and(|holder| holder.user_id != user)) {
         return Err(UpdateError::UsernameTaken);
     }
-    match old {
-        Some(key) => drop(usernames.remove(&key)),
-        // Whoever comes back after a deletion names themselves anew: the old name has rested enough.
-        None => usernames.retain(|_, holder| holder.user_id != user),
+    if let Some(key) = old {
+        usernames.remove(&key);
     }
     if let Some(key) = new {
         usernames.insert(key, Holder::of(user));

@@ -1,15 +1,15 @@
 //! The names that users sign in with, apart from all else.
 
-use chrono::{DateTime, Utc};
-use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::query_builder::QueryFragment;
-use diesel::upsert::excluded;
+use diesel_async::AsyncPgConnection;
 use frontdesk_profile::Username;
 use frontdesk_profile::profile::Profile;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, join};
 use uuid::Uuid;
 
 use crate::schema::login_names;
+use crate::write::write;
 
 /// The comparison form of a username.
 pub(crate) fn username_key(profile: &Profile) -> Option<String> {
@@ -31,10 +31,21 @@ impl LoginNameRow {
     }
 }
 
-/// Gives a user their new name. Whoever had none before has no row yet, or that of the account they deleted once.
-pub(crate) fn named(row: LoginNameRow) -> impl QueryFragment<Pg> + Send {
-    diesel::insert_into(login_names::table).values(row).on_conflict(login_names::user_id).do_update().set((
-        login_names::username_key.eq(excluded(login_names::username_key)),
-        login_names::rests_until.eq(None::<DateTime<Utc>>),
-    ))
+/// Gives a user their new name, instead of the one they had; tells how many rows have it now. A name of their own that
+/// rests since a deletion is theirs to take again.
+pub(crate) fn rename(
+    connection: &AsyncPgConnection,
+    had_one: bool,
+    row: LoginNameRow,
+) -> BoxFuture<'_, QueryResult<usize>> {
+    let of_user = || login_names::table.filter(login_names::user_id.eq(row.user_id));
+    let resting = of_user().filter(login_names::username_key.eq(row.username_key.clone()));
+    let freed = write(connection, diesel::delete(resting.filter(login_names::rests_until.is_not_null())));
+    let named = if had_one {
+        let current = of_user().filter(login_names::rests_until.is_null());
+        write(connection, diesel::update(current).set(login_names::username_key.eq(row.username_key)))
+    } else {
+        write(connection, diesel::insert_into(login_names::table).values(row))
+    };
+    join(freed, named).map(|(freed, named)| freed.and(named)).boxed()
 }

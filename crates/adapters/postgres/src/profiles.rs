@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, OptionFuture, join_all, join3};
 
 use crate::errors::{Violation, vanished, violation};
-use crate::login_names::{LoginNameRow, named, username_key};
+use crate::login_names::{LoginNameRow, rename, username_key};
 use crate::rows::{ChannelsRow, EventRow, ProfileRow, UserRow};
 use crate::schema::{notification_preferences, outbox, profiles, users};
 use crate::scoped::{Scope, Scoped};
@@ -133,7 +133,7 @@ async fn update_locked(connection: &AsyncPgConnection, change: &ProfileChange) -
     if username_key(&stored.profile) != username_key(profile)
         && let Some(row) = LoginNameRow::of(profile)
     {
-        writes.push(write(connection, named(row)));
+        writes.push(rename(connection, stored.profile.username.is_some(), row));
     }
     if let Some(channels) = channels.filter(|_| channels_changed) {
         let of_user = notification_preferences::table.filter(notification_preferences::user_id.eq(user));

@@ -58,7 +58,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    app.login_names (user_id) {
+    app.login_names (username_key) {
         user_id -> Uuid,
         username_key -> Varchar,
         rests_until -> Nullable<Timestamptz>,

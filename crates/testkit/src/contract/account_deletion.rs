@@ -51,7 +51,7 @@ pub async fn delete_gives_the_tombstone_and_tells_of_it(stores: &Stores) {
     let tombstone = Tombstone { user_id: user, deleted_at: command.now, receipt_id: command.receipt_id };
     assert_eq!(deletion.tombstone, tombstone);
     let told = stores.events_of(user).await;
-    assert_eq!(told, [deletion.event.clone()]);
+    assert_eq!(told, std::slice::from_ref(&deletion.event));
     assert_eq!(
         (told[0].id, &told[0].body),
         (command.notice.event_id, &EventBody::AccountDeleted { sessions: vec![session.id] })

@@ -23,6 +23,7 @@ macro_rules! account_provision_contract {
             of_64_newer_tokens_after_a_deletion_exactly_one_makes_the_account,
             of_a_deletion_and_32_older_tokens_at_once_nothing_is_left,
             whoever_comes_back_may_take_their_username_again,
+            the_old_username_rests_although_its_user_comes_back_under_another,
         }
     };
 }
@@ -136,4 +137,20 @@ pub async fn whoever_comes_back_may_take_their_username_again(stores: &Stores) {
     assert!(stores.profiles.update(&change(stores.given(registered("bob")).await, username("ada"))).await.is_err());
     stores.profiles.update(&change(user, username("ada"))).await.unwrap();
     assert_eq!(stores.login("ada").await.unwrap().user_id, user);
+}
+
+pub async fn the_old_username_rests_although_its_user_comes_back_under_another(stores: &Stores) {
+    let user = user_id();
+    stores.accounts.provision(&provision(user, noon())).await.unwrap();
+    stores.profiles.update(&change(user, username("ada"))).await.unwrap();
+    let command = delete(user);
+    stores.accounts.delete(&command).await.unwrap();
+    stores.accounts.provision(&provision(user, command.now + Duration::from_secs(1))).await.unwrap();
+    stores.profiles.update(&change(user, username("eve"))).await.unwrap();
+    assert!(stores.accounts.create(&registered("ada"), None).await.is_err());
+    assert_eq!((stores.login("ada").await, stores.login("eve").await.unwrap().user_id), (None, user));
+    stores.profiles.update(&change(user, username("ada"))).await.unwrap();
+    assert_eq!((stores.login("eve").await, stores.login("ada").await.unwrap().user_id), (None, user));
+    stores.given(registered("eve")).await;
+    assert!(stores.accounts.create(&registered("ada"), None).await.is_err());
 }

@@ -51,7 +51,22 @@ pub(crate) struct RegisteredBody<'a> {
     #[serde(flatten)]
     user: UserBody<'a>,
     #[serde(flatten)]
+    #[schema(value_type = FirstTokens)]
     token: TokenBody,
+}
+
+/// The tokens of a new account. In a replay (`Idempotent-Replayed: true`) both are `null`: secrets are shown once.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `register` answers, the first time and again")]
+struct FirstTokens {
+    #[schema(required = true)]
+    access_token: Option<String>,
+    #[schema(required = true)]
+    refresh_token: Option<String>,
+    /// Always `Bearer`.
+    token_type: String,
+    /// How long an access token lives, in seconds.
+    expires_in: u64,
 }
 
 /// A new password.

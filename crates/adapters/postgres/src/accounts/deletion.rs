@@ -50,7 +50,7 @@ pub(super) async fn delete(connection: &AsyncPgConnection, command: &DeleteAccou
     let Deletion { tombstone, username_rests_until, revocations, event } = &decision;
     let user = command.user_id.as_uuid();
     // A name that rests already is not the one that this account had.
-    let name = login_names::table.find(user).filter(login_names::rests_until.is_null());
+    let name = login_names::table.filter(login_names::user_id.eq(user)).filter(login_names::rests_until.is_null());
     let rests = login_names::rests_until.eq(Some(username_rests_until.as_datetime()));
     let writes = vec![
         write(connection, diesel::update(users::table.find(user)).set(TombstoneRow::from(tombstone))),

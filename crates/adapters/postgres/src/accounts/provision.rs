@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use crate::errors::vanished;
 use crate::locked::all;
-use crate::login_names::{LoginNameRow, named};
+use crate::login_names::{LoginNameRow, rename};
 use crate::rows::{ChannelsRow, EventRow, ProfileRow, SessionRow, SettingsRow, UserRow};
 use crate::schema::{sessions, users};
 use crate::write::write;
@@ -45,7 +45,7 @@ async fn rest(connection: &AsyncPgConnection, new: &Registered) -> Result<(), Un
     let Registered { account: _, profile, settings: _, channels: _, session, event: _ } = new;
     let session = session.as_ref().map(SessionRow::from);
     let session = session.map(|row| write(connection, diesel::insert_into(sessions::table).values(row)));
-    let name = LoginNameRow::of(profile).map(|row| write(connection, named(row)));
+    let name = LoginNameRow::of(profile).map(|row| rename(connection, false, row));
     all(session.into_iter().chain(name).collect()).await.map(|_| ())
 }
 

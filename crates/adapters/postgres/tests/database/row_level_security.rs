@@ -203,7 +203,6 @@ async fn the_role_of_the_service_can_do_nothing_but_use_its_tables() {
     for command in [
         "TRUNCATE app.users",
         "DELETE FROM app.users",
-        "DELETE FROM app.login_names",
         "DELETE FROM app.revocations",
         "UPDATE app.revocations SET until = now()",
         "UPDATE app.identities SET subject = 'x'",
