@@ -1,7 +1,7 @@
 //! Tells the bus what the stores have committed.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use frontdesk_bus::Backoff;
 use frontdesk_kernel::{Entropy, EventBus, EventId, Outbox, Unavailable};
@@ -80,26 +80,31 @@ impl Relay {
         tracing::warn!(cause, "events were left in the outbox, for another node or the next start");
     }
 
-    /// Tells until nothing is pending.
+    /// Tells until no more is pending than came in meanwhile.
     async fn round(&self) -> Result<(), Unavailable> {
+        let begun = Instant::now();
         loop {
             let batch = tokio::time::timeout(BATCH_TIME, self.batch()).await;
             if batch.unwrap_or_else(|_| Err(Unavailable::new(format!("not told within {BATCH_TIME:?}"))))? {
                 return Ok(());
             }
+            // What is told late is as good as not told.
+            if begun.elapsed() > BATCH_TIME {
+                (self.noticed)(false);
+            }
         }
     }
 
-    /// Tells the oldest events; says whether there were none.
+    /// Tells the oldest events; says whether these were all.
     async fn batch(&self) -> Result<bool, Unavailable> {
         let events = self.outbox.pending(BATCH).await?;
-        if events.is_empty() {
-            return Ok(true);
+        let are_all = events.len() < BATCH as usize;
+        if !events.is_empty() {
+            self.bus.publish(&events).await?;
+            let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
+            self.outbox.told(&ids).await?;
         }
-        self.bus.publish(&events).await?;
-        let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
-        self.outbox.told(&ids).await?;
-        Ok(false)
+        Ok(are_all)
     }
 }
 

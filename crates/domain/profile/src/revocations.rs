@@ -69,11 +69,13 @@ impl Revocations {
 
     /// Tells whether a token is refused.
     pub async fn refuses(&self, claims: &AccessClaims) -> Result<bool, Unavailable> {
+        // Asked first: what is known a moment later is then at least what makes it current.
+        let is_current = self.is_current.load(Ordering::Acquire);
         // What is known is true even where more may be unknown.
         if self.read().refuses(claims) {
             return Ok(true);
         }
-        if self.is_current.load(Ordering::Acquire) {
+        if is_current {
             return Ok(false);
         }
         let stored = self.store.revocations_of(claims.user_id, self.clock.now()).await?;
