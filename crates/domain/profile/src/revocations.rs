@@ -139,7 +139,7 @@ impl Revocations {
         Ok(())
     }
 
-    /// How many revocations are held, for metrics.
+    /// How many revocations are held: what bounds the memory is tested by it.
     pub fn len(&self) -> usize {
         let known = self.read();
         known.sessions.len() + known.users.len()
