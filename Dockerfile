@@ -15,10 +15,13 @@ COPY .cargo .cargo
 COPY --from=plan /build/recipe.json recipe.json
 RUN cargo chef cook --release --locked --package frontdesk --recipe-path recipe.json
 COPY . .
-RUN cargo build --release --locked --package frontdesk
+RUN cargo build --release --locked --package frontdesk && mkdir /data
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /build/target/release/frontdesk /usr/local/bin/frontdesk
+# Avatars are kept below `data` unless AVATAR_DIR or AVATAR_BUCKET_URL says otherwise: mount a volume there.
+COPY --from=build --chown=nonroot:nonroot /data /var/lib/frontdesk/data
+WORKDIR /var/lib/frontdesk
 ENV HOST=0.0.0.0 PORT=8080 LOG_FORMAT=json
 EXPOSE 8080
 # There is no shell and no curl in this image.

@@ -25,7 +25,7 @@ check:
     cargo check --workspace --all-targets
 
 # Measure a release build and keep the ratios in docs/performance.md
-bench *arguments: (bench-profile arguments) (bench-login arguments)
+bench *arguments: (bench-profile arguments) (bench-login arguments) (bench-avatar arguments)
 
 # Profile reads and writes
 bench-profile *arguments: _release
@@ -34,6 +34,11 @@ bench-profile *arguments: _release
 # 250 sign-ins at once, and profile reads meanwhile
 bench-login *arguments: _release
     target/release/frontdesk-bench login {{ arguments }}
+
+# Uploads of pictures beside vipsthumbnail, which is installed where that is possible
+bench-avatar *arguments: _release
+    command -v vipsthumbnail > /dev/null || apt-get install --yes libvips-tools || echo "install libvips-tools to compare"
+    target/release/frontdesk-bench avatar {{ arguments }}
 
 _release:
     cargo build --release -p frontdesk -p frontdesk-bench

@@ -4,6 +4,7 @@
 //! different calls differ by 15 %, ratios within a round do not. Each subcommand is one section of
 //! `docs/performance.md`.
 
+mod avatar;
 mod cluster;
 mod connection;
 mod hello;
@@ -41,6 +42,8 @@ enum Command {
     Profile(Box<profile::Options>),
     /// A storm of sign-ins, and profile reads meanwhile, in memory and on Postgres.
     Login(Box<login::Options>),
+    /// Uploads of pictures, beside vipsthumbnail, and profile reads meanwhile, in memory.
+    Avatar(Box<avatar::Options>),
     /// Serves a constant JSON document from a bare actix-web, as the yardstick for the others.
     Hello(hello::Options),
 }
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Profile(options) => profile::run(&options),
         Command::Login(options) => login::run(&options),
+        Command::Avatar(options) => avatar::run(&options),
         Command::Hello(options) => hello::serve(&options),
     };
     match outcome {

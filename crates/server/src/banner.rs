@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use frontdesk_profile::ClaimPolicy;
 
-use crate::config::{AppEnv, Config, LogFormat};
+use crate::config::{AppEnv, AvatarPlace, Config, LogFormat};
 
 /// Shows the banner on standard error, in development and unless the log is asked to be JSON.
 pub(crate) fn show(config: &Config, address: SocketAddr) {
@@ -28,6 +28,14 @@ fn text(config: &Config, address: SocketAddr) -> String {
     match &config.database {
         None => line("stores", "in memory, lost at exit; set DATABASE_URL to keep data"),
         Some(_) => line("stores", "Postgres; unset DATABASE_URL to keep everything in memory"),
+    }
+    match &config.avatars {
+        AvatarPlace::Memory => line("avatars", "in memory, lost at exit"),
+        AvatarPlace::Directory(path) => line("avatars", &format!("in {}; AVATAR_DIR moves them", path.display())),
+        AvatarPlace::Bucket(bucket) => line("avatars", &format!("in the bucket {}", bucket.bucket)),
+    }
+    if config.database.is_none() && !matches!(config.avatars, AvatarPlace::Memory) {
+        line("", "they stay when the stores forget whose they are; set DATABASE_URL to remember");
     }
     match (&config.tokens.secret, &config.database) {
         _ if config.tokens.signing_keys.is_some() => line("tokens", "signed with JWT_SIGNING_KEY_FILE (EdDSA)"),
@@ -72,10 +80,23 @@ mod tests {
     }
 
     #[test]
+    fn the_banner_warns_of_files_that_outlive_the_stores() {
+        let text_of = |variables| text(&Config::of(variables).unwrap(), "127.0.0.1:1".parse().unwrap());
+        let directory = ("AVATAR_DIR", "/var/lib/frontdesk");
+        assert!(text_of(vec![directory]).contains("forget whose they are"));
+        let database = ("DATABASE_URL", "postgres://localhost/frontdesk");
+        assert!(!text_of(vec![directory, database]).contains("forget whose they are"));
+    }
+
+    #[test]
     fn the_banner_shows_no_secret() {
         let secrets = [
             ("DATABASE_URL", "postgres://frontdesk:hunter2hunter2@localhost/frontdesk"),
             ("JWT_SECRET_KEY", "hunter2hunter2hunter2hunter2hunter2"),
+            ("AVATAR_BUCKET_URL", "s3://pictures"),
+            ("AWS_ACCESS_KEY_ID", "AKIA"),
+            ("AWS_SECRET_ACCESS_KEY", "hunter2"),
+            ("AWS_SESSION_TOKEN", "hunter2"),
         ];
         let config = Config::of(secrets).unwrap();
         assert!(!text(&config, "127.0.0.1:1".parse().unwrap()).contains("hunter2"));

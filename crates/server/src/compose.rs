@@ -14,8 +14,8 @@ use frontdesk_profile::password::PasswordHasher;
 use frontdesk_profile::revocation::Remember;
 use frontdesk_profile::token::{LEEWAY, MAX_AHEAD, MAX_FOREIGN_LIFETIME};
 use frontdesk_profile::{
-    Accounts, AccountsPorts, Authentication, AuthenticationPorts, Profiles, Revocations, Sessions, SessionsPorts,
-    UserSettings,
+    Accounts, AccountsPorts, Authentication, AuthenticationPorts, Avatars, AvatarsPorts, Profiles, Revocations,
+    Sessions, SessionsPorts, UserSettings,
 };
 use tokio::net::TcpSocket;
 
@@ -75,6 +75,14 @@ pub enum StartError {
     /// An issuer cannot be trusted as configured.
     #[error("TRUSTED_ISSUERS cannot be used: {0}")]
     Issuers(#[from] frontdesk_auth::IssuerError),
+    /// The files of avatars cannot be kept where the configuration says.
+    #[error("{variable} cannot be used: {source}")]
+    Avatars {
+        /// The variable.
+        variable: &'static str,
+        /// What is wrong with the place.
+        source: frontdesk_blobs::OpenError,
+    },
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}{}", hint(.source))]
     Listen {
@@ -94,7 +102,7 @@ pub enum StartError {
 impl StartError {
     /// Tells whether the configuration is to blame, and nothing else.
     pub const fn is_configuration(&self) -> bool {
-        matches!(self, Self::DatabaseUrl { .. } | Self::Tokens(_) | Self::Issuers(_))
+        matches!(self, Self::DatabaseUrl { .. } | Self::Tokens(_) | Self::Issuers(_) | Self::Avatars { .. })
     }
 }
 
@@ -118,11 +126,14 @@ pub async fn start(config: &Config, overrides: Overrides) -> Result<Running, Sta
         adapters.hasher = hasher;
     }
     let ready = Arc::clone(&adapters.ready);
+    let (avatars, deleted) = (avatars(&adapters, &clock, &entropy), Arc::default());
     let housekeeping = Housekeeping {
         idempotency: Arc::clone(&adapters.idempotency),
         sessions: Arc::clone(&adapters.sessions),
         accounts: Arc::clone(&adapters.accounts),
         outbox: Arc::clone(&adapters.outbox),
+        avatars: avatars.clone(),
+        deleted: Arc::clone(&deleted),
         clock: Arc::clone(&clock),
     };
     let outbox = Arc::clone(&adapters.outbox);
@@ -132,8 +143,8 @@ pub async fn start(config: &Config, overrides: Overrides) -> Result<Running, Sta
     let address = listener.local_addr().map_err(StartError::Http)?;
     let http = http(config, workers, adapters.fingerprint_key, adapters.jwks.clone().into());
     let revocations = revocations(config, &adapters, &clock);
-    let services = services(config, adapters, &revocations, clock, Arc::clone(&entropy));
-    let listeners = Arc::new(Listeners::new(revocations));
+    let services = services(config, adapters, avatars, &revocations, clock, Arc::clone(&entropy));
+    let listeners = Arc::new(Listeners::new(revocations, deleted));
     let bus = adapters::bus(config, Arc::<Listeners>::clone(&listeners), &entropy)?;
     let server = frontdesk_http::serve(listener, services, http).map_err(StartError::Http)?;
     let noticed = move |is_told| listeners.told(is_told);
@@ -149,9 +160,21 @@ fn revocations(config: &Config, adapters: &Adapters, clock: &Arc<dyn Clock>) -> 
     Arc::new(Revocations::new(Arc::clone(&adapters.sessions), Arc::clone(clock), remember))
 }
 
+fn avatars(adapters: &Adapters, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> Avatars {
+    Avatars::new(AvatarsPorts {
+        renderer: Arc::clone(&adapters.renderer),
+        files: Arc::clone(&adapters.files),
+        pictures: Arc::clone(&adapters.pictures),
+        profiles: Arc::clone(&adapters.profiles),
+        clock: Arc::clone(clock),
+        entropy: Arc::clone(entropy),
+    })
+}
+
 fn services(
     config: &Config,
     adapters: Adapters,
+    avatars: Avatars,
     revocations: &Arc<Revocations>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -189,6 +212,7 @@ fn services(
         authentication,
         sessions,
         profiles: Profiles::new(profiles, Arc::clone(&clock), Arc::clone(&entropy)),
+        avatars,
         settings: UserSettings::new(settings, Arc::clone(&clock)),
         idempotency,
         limiter,
@@ -206,6 +230,7 @@ fn http(config: &Config, workers: usize, fingerprint_key: [u8; 32], jwks: Arc<st
         trusted_proxies: config.trusted_proxies.clone(),
         requests_per_minute: config.requests_per_minute,
         users_auth: config.users_auth,
+        public_url: config.public_url.clone(),
         workers,
         fingerprint_key,
         jwks,

@@ -1,5 +1,6 @@
 //! The configuration: a pure function of raw text, with every mistake told at once.
 
+mod avatars;
 mod issuers;
 mod parse;
 mod problem;
@@ -13,11 +14,12 @@ use std::num::NonZero;
 use std::time::Duration;
 
 use frontdesk_auth::TrustedIssuer;
-use frontdesk_http::{CorsPolicy, OriginPattern};
+use frontdesk_http::{CorsPolicy, OriginPattern, PublicUrl};
 use frontdesk_profile::ClaimPolicy;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
+pub use avatars::AvatarPlace;
 pub use problem::{Problem, Problems};
 use reader::Reader;
 pub use source::Variables;
@@ -108,6 +110,10 @@ pub struct Config {
     pub users_auth: ClaimPolicy,
     /// How long an account stays unclaimed.
     pub claim_window: Duration,
+    /// Where the files of avatars are kept.
+    pub avatars: AvatarPlace,
+    /// Where clients reach the server.
+    pub public_url: PublicUrl,
     /// Which web pages may call.
     pub cors: CorsPolicy,
     /// Whose `X-Forwarded-For` is believed.
@@ -137,6 +143,8 @@ impl Config {
             tokens,
             users_auth: reader.get(&v::USERS_AUTH, parse::choice(USERS_AUTHS)).unwrap_or(ClaimPolicy::Claim),
             claim_window: reader.get(&v::CLAIM_WINDOW, parse::duration).unwrap_or(Duration::from_hours(1)),
+            avatars: avatars::read(&mut reader),
+            public_url: reader.get(&v::PUBLIC_URL, parse::public_url).unwrap_or_default(),
             cors: cors(&mut reader, is_production),
             trusted_proxies: reader.get(&v::TRUSTED_PROXIES, parse::list(parse::network)).unwrap_or_default(),
             requests_per_minute: reader.get(&v::RATE_LIMIT_PER_MINUTE, parse::number(0, 1_000_000)).unwrap_or(600),

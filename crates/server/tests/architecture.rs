@@ -20,7 +20,16 @@ const ONLY_HERE: &[(&str, &[&str])] = &[
     ("diesel-async", &["frontdesk-postgres"]),
     ("diesel_migrations", &["frontdesk-postgres"]),
     ("dotenvy", &["frontdesk"]),
+    ("fast_image_resize", &["frontdesk-imaging"]),
+    ("gif", &["frontdesk-imaging"]),
+    ("image-webp", &["frontdesk-imaging"]),
+    ("jpeg-decoder", &["frontdesk-imaging"]),
+    // The bench makes the photographs that it uploads.
+    ("jpeg-encoder", &["frontdesk-bench", "frontdesk-imaging"]),
     ("jsonwebtoken", &["frontdesk-auth"]),
+    ("moxcms", &["frontdesk-imaging"]),
+    ("object_store", &["frontdesk-blobs"]),
+    ("png", &["frontdesk-imaging"]),
     // The keys of trusted issuers; the server asks itself whether it is alive.
     ("reqwest", &["frontdesk-auth", "frontdesk"]),
     // The event bus has a connection of its own; the server hands it what opens one.
@@ -33,6 +42,8 @@ const ONLY_HERE: &[(&str, &[&str])] = &[
 const ADAPTER_ON_ADAPTER: &[(&str, &str)] = &[
     // Hashing takes its turn in the bounded pool that all CPU work shares.
     ("frontdesk-auth", "frontdesk-cpu"),
+    // So does decoding pictures.
+    ("frontdesk-imaging", "frontdesk-cpu"),
 ];
 
 #[expect(clippy::unwrap_used, reason = "without the manifests there is nothing to test")]

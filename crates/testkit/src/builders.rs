@@ -18,6 +18,7 @@ use frontdesk_kernel::gcra::Subject;
 use frontdesk_kernel::idempotency::{Answer, Claim, Completion, Fingerprint, Scope};
 use frontdesk_kernel::{Clock, Entropy, Event, EventBody, EventId, Patch, SessionId, Timestamp, UserId};
 use frontdesk_profile::account::{Account, DeleteAccount, PasswordGround, SetPassword};
+use frontdesk_profile::avatar::{AvatarSize, PictureFormat, PictureId, PicturePath};
 use frontdesk_profile::channels::{Channels, ChannelsPatch};
 use frontdesk_profile::password::PasswordHash;
 use frontdesk_profile::preferences::PreferencesPatch;
@@ -28,7 +29,7 @@ use frontdesk_profile::session::{
 };
 use frontdesk_profile::settings::{Settings, SettingsChange, SettingsPatch};
 use frontdesk_profile::token::Identity;
-use frontdesk_profile::{FieldText, Provision, Registered};
+use frontdesk_profile::{FieldText, Provision, Registered, Reservation};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -183,6 +184,8 @@ pub fn change(user_id: UserId, patch: ProfilePatch) -> ProfileChange {
         precondition: Precondition::None,
         now: noon() + Duration::from_mins(1),
         event_id: event_id(),
+        picture_event_id: event_id(),
+        upload: None,
     }
 }
 
@@ -242,6 +245,43 @@ pub fn every_field(username: &str) -> ProfilePatch {
         marketing_emails: Patch::Set(true),
         preferences: Patch::Set(PreferencesPatch::parse(document).unwrap()),
     }
+}
+
+/// A picture by its number.
+pub const fn picture(number: u128) -> PictureId {
+    PictureId::new(number.to_be_bytes())
+}
+
+/// Announces the files of a picture at [`noon`]: a thousand bytes for each of its number.
+pub fn reservation(user_id: UserId, number: u16) -> Reservation {
+    let bytes = u64::from(number) * 1_000;
+    Reservation { user_id, picture: picture(number.into()), bytes, now: noon() }
+}
+
+/// The end of an upload: its picture is shown in place of whatever was.
+pub fn upload(user_id: UserId, number: u128) -> ProfileChange {
+    let picture = picture(number);
+    ProfileChange { upload: Some(picture), ..change(user_id, shows(user_id, picture)) }
+}
+
+/// A patch by which a user shows a picture of their own in place of whatever was shown.
+pub fn shows(user_id: UserId, picture: PictureId) -> ProfilePatch {
+    let url = |size| PicturePath { user_id, picture, size, format: PictureFormat::Jpeg }.into();
+    ProfilePatch {
+        avatar_url: Patch::Set(url(AvatarSize::Medium)),
+        avatar_urls: Patch::Set(AvatarUrls {
+            thumbnail: Some(url(AvatarSize::Thumbnail)),
+            small: Some(url(AvatarSize::Small)),
+            medium: Some(url(AvatarSize::Medium)),
+            large: Some(url(AvatarSize::Large)),
+        }),
+        ..ProfilePatch::default()
+    }
+}
+
+/// A patch of no avatar.
+pub fn shows_nothing() -> ProfilePatch {
+    ProfilePatch { avatar_url: Patch::Clear, avatar_urls: Patch::Clear, ..ProfilePatch::default() }
 }
 
 /// A patch that clears every field that can be cleared.

@@ -24,17 +24,19 @@ use frontdesk_kernel::{Event, Outbox, UserId};
 use frontdesk_profile::account::Account;
 use frontdesk_profile::profile::View;
 use frontdesk_profile::settings::Settings;
-use frontdesk_profile::{AccountStore, Login, ProfileStore, Registered, SessionStore, SettingsStore};
+use frontdesk_profile::{AccountStore, Login, PictureStore, ProfileStore, Registered, SessionStore, SettingsStore};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 pub mod account_deletion;
 pub mod account_provision;
 pub mod account_store;
+pub mod avatar_files;
 pub mod event_bus;
 pub mod idempotency_store;
 pub mod limiter;
 pub mod outbox;
+pub mod picture_store;
 pub mod profile_store;
 pub mod session_store;
 pub mod settings_store;
@@ -46,6 +48,7 @@ pub struct Stores {
     pub profiles: Arc<dyn ProfileStore>,
     pub sessions: Arc<dyn SessionStore>,
     pub settings: Arc<dyn SettingsStore>,
+    pub pictures: Arc<dyn PictureStore>,
     pub idempotency: Arc<dyn IdempotencyStore>,
     pub outbox: Arc<dyn Outbox>,
     /// Whatever must outlive the ports, as a throwaway database; `None` where nothing must.
@@ -185,10 +188,12 @@ mod tests {
         account_deletion: account_deletion_contract,
         account_provision: account_provision_contract,
         account_store: account_store_contract,
+        avatar_files: avatar_files_contract,
         event_bus: event_bus_contract,
         idempotency_store: idempotency_store_contract,
         limiter: limiter_contract,
         outbox: outbox_contract,
+        picture_store: picture_store_contract,
         profile_store: profile_store_contract,
         session_store: session_store_contract,
         settings_store: settings_store_contract,

@@ -98,6 +98,7 @@ mod tests {
         let events = [
             event(EventBody::AccountCreated),
             event(EventBody::ProfileUpdated { version: i64::MAX, changed: vec!["bio".to_owned(), "näme".to_owned()] }),
+            event(EventBody::AvatarChanged { images_processed: u32::MAX, storage_bytes: u64::MAX }),
             event(EventBody::PasswordChanged),
             sessions_ended(2),
             event(EventBody::AccountDeleted { sessions: vec![SessionId::new(Uuid::max())] }),

@@ -95,6 +95,11 @@ impl CpuPool {
         Self { idle, permits, waiting: Arc::new(AtomicUsize::new(0)), line, patience }
     }
 
+    /// The same pool for callers who wait longer, or less long.
+    pub fn with_patience(&self, patience: Duration) -> Self {
+        Self { patience, ..self.clone() }
+    }
+
     /// Runs a closure when its turn comes.
     ///
     /// The permit travels with the closure: when the caller goes away the work still counts until it ends, so
@@ -203,6 +208,20 @@ mod tests {
         let pool = CpuPool::new(1, 1, Duration::ZERO);
         let _release = occupy(&pool).await;
         assert_eq!(pool.run(|| ()).await, Err(CpuError::TimedOut));
+    }
+
+    #[tokio::test]
+    async fn a_caller_of_more_patience_waits_in_the_same_line() {
+        let pool = CpuPool::new(1, 1, Duration::ZERO);
+        let release = occupy(&pool).await;
+        let patient = pool.with_patience(Duration::from_mins(1));
+        let waiting = tokio::spawn(async move { patient.run(|| 7).await });
+        while pool.waiting.load(Ordering::Relaxed) == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(pool.run(|| ()).await, Err(CpuError::Full));
+        drop(release);
+        assert_eq!(waiting.await.unwrap(), Ok(7));
     }
 
     #[tokio::test]

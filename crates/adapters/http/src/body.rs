@@ -1,17 +1,25 @@
 //! Reading request bodies: bounded in size and time, and only of a type that the route reads.
 
+mod room;
+mod upload;
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_web::dev::Payload;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::http::header;
-use actix_web::{FromRequest, HttpRequest};
-use bytes::BytesMut;
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
+use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use futures_util::future::{Ready, ready};
 use serde_json::{Map, Value, json};
 
 use crate::error::{ApiError, Code};
 use crate::json;
+pub(crate) use room::UploadRoom;
+pub(crate) use upload::Received;
 
 /// The most bytes of a JSON body.
 pub(crate) const JSON_LIMIT: usize = 64 * 1_024;
@@ -30,9 +38,51 @@ impl FromRequest for Body {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        ready(Ok(Self { payload: payload.take(), request: request.clone() }))
+        let left = request.extensions_mut().remove::<Left>();
+        let payload = left.map_or_else(|| payload.take(), |Left(payload)| payload);
+        ready(Ok(Self { payload, request: request.clone() }))
     }
 }
+
+/// What was not read of a body. It is held until the answer is out: of a chunked body that nobody holds, the framework
+/// would read on for as long as there is something to read, where this way it closes the connection.
+pub(crate) struct Unread {
+    answer: BoxBody,
+    _payload: Payload,
+}
+
+impl Unread {
+    /// Puts a chunked body aside until somebody reads it, or until the answer to a request whose body nobody reads.
+    pub(crate) fn set_aside(request: &mut ServiceRequest) {
+        if request.headers().contains_key(header::TRANSFER_ENCODING) {
+            let payload = request.take_payload();
+            request.extensions_mut().insert(Left(payload));
+        }
+    }
+
+    /// Puts what was left unread behind the answer.
+    pub(crate) fn behind(request: &HttpRequest, answer: BoxBody) -> BoxBody {
+        match request.extensions_mut().remove::<Left>() {
+            Some(Left(payload)) => BoxBody::new(Self { answer, _payload: payload }),
+            None => answer,
+        }
+    }
+}
+
+impl MessageBody for Unread {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.answer.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.answer).poll_next(context)
+    }
+}
+
+/// Waits in the request for the answer.
+struct Left(Payload);
 
 fn unsupported(message: &'static str) -> ApiError {
     ApiError::new(Code::UnsupportedMediaType, message)
@@ -40,6 +90,14 @@ fn unsupported(message: &'static str) -> ApiError {
 
 fn not_json() -> ApiError {
     unsupported("the body must be application/json in UTF-8")
+}
+
+fn refuse_compressed(request: &HttpRequest) -> Result<(), ApiError> {
+    let coding = request.headers().get(header::CONTENT_ENCODING);
+    if coding.is_some_and(|coding| coding != "identity") {
+        return Err(unsupported("the body must not be compressed"));
+    }
+    Ok(())
 }
 
 fn too_large() -> ApiError {
@@ -86,14 +144,27 @@ impl Body {
         }
     }
 
+    /// The length by the header.
+    fn declared(&self) -> Option<usize> {
+        self.request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    }
+
+    /// Leaves the rest of the body for whoever answers.
+    fn leave(&mut self) {
+        self.request.extensions_mut().insert(Left(Payload::take(&mut self.payload)));
+    }
+
     async fn read(mut self) -> Result<BytesMut, ApiError> {
-        let headers = self.request.headers();
-        let is_encoded = headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
-        if is_encoded {
-            return Err(unsupported("the body must not be compressed"));
+        let bytes = self.read_bytes().await;
+        if bytes.is_err() {
+            self.leave();
         }
-        let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        if declared.is_some_and(|length: usize| length > JSON_LIMIT) {
+        bytes
+    }
+
+    async fn read_bytes(&mut self) -> Result<BytesMut, ApiError> {
+        refuse_compressed(&self.request)?;
+        if self.declared().is_some_and(|length| length > JSON_LIMIT) {
             return Err(too_large());
         }
         let reading = async {

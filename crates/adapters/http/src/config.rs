@@ -1,5 +1,7 @@
 //! What the HTTP adapter is given by whoever composes it.
 
+mod public_url;
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -8,8 +10,10 @@ use async_trait::async_trait;
 use frontdesk_kernel::gcra::Limiter;
 use frontdesk_kernel::idempotency::IdempotencyStore;
 use frontdesk_kernel::{Clock, Entropy};
-use frontdesk_profile::{Accounts, Authentication, ClaimPolicy, Profiles, Sessions, UserSettings};
+use frontdesk_profile::{Accounts, Authentication, Avatars, ClaimPolicy, Profiles, Sessions, UserSettings};
 use ipnet::IpNet;
+
+pub use public_url::{MalformedPublicUrl, PublicUrl};
 
 /// The services and ports behind the routes.
 #[derive(Clone)]
@@ -19,6 +23,7 @@ pub struct Services {
     pub authentication: Authentication,
     pub sessions: Sessions,
     pub profiles: Profiles,
+    pub avatars: Avatars,
     pub settings: UserSettings,
     pub idempotency: Arc<dyn IdempotencyStore>,
     pub limiter: Arc<dyn Limiter>,
@@ -68,6 +73,8 @@ pub struct HttpConfig {
     pub requests_per_minute: u32,
     /// Who may act without a token.
     pub users_auth: ClaimPolicy,
+    /// Where clients reach this service, put before the paths of our own pictures.
+    pub public_url: PublicUrl,
     /// Threads that serve.
     pub workers: usize,
     /// Keys the digests of request bodies that are stored with an idempotency key, so that a stolen table gives

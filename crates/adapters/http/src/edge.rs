@@ -15,6 +15,7 @@ use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse};
 use frontdesk_kernel::gcra::Verdict;
 use serde_json::{Value, json};
 
+use crate::body::Unread;
 use crate::config::Services;
 use crate::credential::{Noted, POLICY};
 use crate::error::{ApiError, Code};
@@ -205,10 +206,11 @@ impl Drop for HungUp<'_> {
 
 /// The layer itself.
 pub(crate) async fn edge(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse, Error> {
     let started = Instant::now();
+    Unread::set_aside(&mut request);
     let id = request_id(&request);
     let method = method_name(request.method());
     let mut hung_up = HungUp { id: &id, method, started, is_answered: false };
@@ -225,5 +227,6 @@ pub(crate) async fn edge(
         metrics.answered(method, route, status, started.elapsed());
     }
     common_headers(response.headers_mut(), id, noted);
-    Ok(response)
+    let request = response.request().clone();
+    Ok(response.map_body(|_, answer| Unread::behind(&request, answer)))
 }

@@ -73,7 +73,7 @@ codes! {
     PayloadTooLarge, "payload_too_large", PAYLOAD_TOO_LARGE,
         "The body is over `details.limit_bytes`.", "Send less.";
     UnsupportedMediaType, "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE,
-        "The body is of a type or an encoding that the route does not read.", "Send JSON in UTF-8.";
+        "The body is of a type or an encoding that the route does not read.", "Send JSON in UTF-8, or a JPEG, PNG, WebP or GIF picture where the route takes one.";
     IdempotencyKeyReused, "idempotency_key_reused", UNPROCESSABLE_ENTITY,
         "This `Idempotency-Key` came with another body before.", "Use a key of its own for every intent.";
     RateLimited, "rate_limited", TOO_MANY_REQUESTS,
@@ -88,6 +88,7 @@ impl From<FaultCode> for Code {
     fn from(code: FaultCode) -> Self {
         match code {
             FaultCode::ValidationFailed => Self::ValidationFailed,
+            FaultCode::UnsupportedMediaType => Self::UnsupportedMediaType,
             FaultCode::Unauthorized => Self::Unauthorized,
             FaultCode::Forbidden => Self::Forbidden,
             FaultCode::ReauthenticationRequired => Self::ReauthenticationRequired,

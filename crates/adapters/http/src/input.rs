@@ -203,6 +203,13 @@ fn shortened(name: Cow<'static, str>) -> Cow<'static, str> {
     name.chars().take(MOST_CHARS).chain(['…']).collect()
 }
 
+/// The error of one field that was read elsewhere.
+pub(crate) fn refused_field(name: impl Into<Cow<'static, str>>, rule: impl Into<Cow<'static, str>>) -> ApiError {
+    let mut errors = Fields::new(Map::new(), Unknown::Ignore);
+    errors.refuse(name, &FieldError::new(rule));
+    invalid(&errors.errors)
+}
+
 /// Only messages leave: the collector's own parameters could hold values.
 fn invalid(errors: &ValidationErrors) -> ApiError {
     let fields: BTreeMap<String, Vec<String>> = errors

@@ -18,12 +18,15 @@ mod idempotency;
 mod input;
 mod json;
 mod metrics;
+pub mod multipart;
 mod openapi;
 mod page;
 mod routes;
 mod serve;
 
-pub use config::{CorsPolicy, HttpConfig, MalformedOrigin, OriginPattern, Readiness, Services, Storage};
+pub use config::{
+    CorsPolicy, HttpConfig, MalformedOrigin, MalformedPublicUrl, OriginPattern, PublicUrl, Readiness, Services, Storage,
+};
 pub use error::{Code, errors_page};
 pub use openapi::openapi_json;
 pub use serve::serve;

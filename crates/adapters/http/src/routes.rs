@@ -20,6 +20,7 @@ use crate::metrics::Metrics;
 
 pub(crate) mod account;
 pub(crate) mod auth;
+pub(crate) mod avatars;
 pub(crate) mod export;
 pub(crate) mod mobile;
 pub(crate) mod operations;
@@ -120,9 +121,14 @@ pub(crate) fn table() -> Vec<Path> {
         Path::new("/api/v1/profile").get(v1_profile::show).on(Method::PATCH, v1_profile::update),
         Path::new("/api/v1/settings").get(settings::show).on(Method::PATCH, settings::update),
         Path::new("/mobile/user/profile").get(mobile::show).on(Method::POST, mobile::update),
+        Path::new("/avatars/{user}/{picture}/{file}").get(avatars::file),
+        // Before the address of a size, whose pattern fits it too.
+        Path::new("/avatars/upload/{id}").on(Method::POST, avatars::post),
+        Path::new("/avatars/{user}/{size}").get(avatars::alias),
         Path::new("/users").on(Method::POST, users::register),
         Path::new("/users/{id}").get(users::show),
         Path::new("/users/{id}/profile").on(Method::PUT, users::update),
+        Path::new("/users/{id}/avatar").on(Method::PUT, avatars::put),
         Path::new("/users/{id}/password").on(Method::PUT, users::set_password),
         Path::new("/update-user-name")
             .on(Method::POST, mobile::rename)
@@ -135,6 +141,7 @@ pub(crate) fn table() -> Vec<Path> {
         Path::new("/api/v1/auth/sessions/{id}").on(Method::DELETE, sessions::end),
         Path::new("/api/v1/account").on(Method::DELETE, account::delete),
         Path::new("/api/v1/account/export").get(export::export),
+        Path::new("/api/v1/profile/avatar").on(Method::POST, avatars::upload).on(Method::DELETE, avatars::clear),
         Path::new("/api/v1/profiles/{id}").get(v1_profile::public),
         Path::new("/.well-known/jwks.json").get(auth::jwks),
         Path::new("/").get(operations::health),

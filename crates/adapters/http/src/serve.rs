@@ -11,6 +11,7 @@ use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use frontdesk_profile::ClaimPolicy;
 
+use crate::body::UploadRoom;
 use crate::config::{CorsPolicy, HttpConfig, OriginPattern, Services};
 use crate::edge::edge;
 use crate::metrics::Metrics;
@@ -66,6 +67,7 @@ pub fn serve(listener: TcpListener, services: Services, config: HttpConfig) -> i
     let metrics = Data::new(Metrics::new(config.users_auth == ClaimPolicy::Open));
     let uptime = Data::new(Uptime::since(services.clock.now()));
     let description = Data::new(Description::made_by(|| openapi_json().into()));
+    let room = Data::new(UploadRoom::new());
     let services = Data::new(services);
     let config = Data::new(config);
     let server = HttpServer::new(move || {
@@ -75,6 +77,7 @@ pub fn serve(listener: TcpListener, services: Services, config: HttpConfig) -> i
             .app_data(metrics.clone())
             .app_data(uptime.clone())
             .app_data(description.clone())
+            .app_data(room.clone())
             .wrap(cors(&config.cors))
             .wrap(from_fn(edge))
             .configure(routes::configure)

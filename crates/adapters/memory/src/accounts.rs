@@ -18,6 +18,7 @@ use frontdesk_profile::{
 
 use crate::idempotency::complete;
 use crate::lock::{lock, read, write};
+use crate::pictures::release;
 use crate::state::{Holder, Row, State};
 
 /// Keeps accounts in memory.
@@ -133,6 +134,9 @@ impl AccountStore for MemoryAccountStore {
         let key = row.profile.username.as_ref().map(Username::key);
         if let Some(holder) = key.and_then(|key| usernames.get_mut(&key)) {
             holder.rests_until = Some(*username_rests_until);
+        }
+        if let Some(pictures) = lock(&self.state.pictures).get_mut(&user) {
+            release(pictures, command.now);
         }
         lock(&self.state.tombstones).insert(user, *tombstone);
         self.state.revoke(user, revocations.iter().copied());

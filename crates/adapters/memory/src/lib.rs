@@ -8,6 +8,7 @@ mod idempotency;
 mod limiter;
 mod lock;
 mod outbox;
+mod pictures;
 mod profiles;
 mod sessions;
 mod settings;
@@ -19,6 +20,7 @@ pub use accounts::MemoryAccountStore;
 pub use idempotency::MemoryIdempotencyStore;
 pub use limiter::MemoryLimiter;
 pub use outbox::MemoryOutbox;
+pub use pictures::MemoryPictureStore;
 pub use profiles::MemoryProfileStore;
 pub use sessions::MemorySessionStore;
 pub use settings::MemorySettingsStore;
@@ -33,6 +35,7 @@ pub struct MemoryStores {
     pub profiles: Arc<MemoryProfileStore>,
     pub sessions: Arc<MemorySessionStore>,
     pub settings: Arc<MemorySettingsStore>,
+    pub pictures: Arc<MemoryPictureStore>,
     pub idempotency: Arc<MemoryIdempotencyStore>,
     pub outbox: Arc<MemoryOutbox>,
 }
@@ -46,6 +49,7 @@ impl MemoryStores {
             profiles: Arc::new(MemoryProfileStore::new(Arc::clone(&state))),
             sessions: Arc::new(MemorySessionStore::new(Arc::clone(&state))),
             settings: Arc::new(MemorySettingsStore::new(Arc::clone(&state))),
+            pictures: Arc::new(MemoryPictureStore::new(Arc::clone(&state))),
             idempotency: Arc::new(MemoryIdempotencyStore::new(Arc::clone(&state))),
             outbox: Arc::new(MemoryOutbox::new(state)),
         }

@@ -9,7 +9,8 @@ use frontdesk_profile::profile::{Authority, Decision, Profile, ProfileChange, Vi
 use frontdesk_profile::token::TokenRefused;
 use frontdesk_profile::{ProfileStore, UpdateError, Username};
 
-use crate::lock::{read, write};
+use crate::lock::{lock, read, write};
+use crate::pictures::{check, moved};
 use crate::state::{Holder, Row, State};
 
 /// Keeps profiles and channels in memory.
@@ -35,21 +36,32 @@ impl ProfileStore for MemoryProfileStore {
     }
 
     async fn update(&self, change: &ProfileChange) -> Result<View, UpdateError> {
-        let ProfileChange { user_id, authority, patch, channels, precondition: _, now, event_id: _ } = change;
+        let ProfileChange { user_id, authority, patch, channels, now, .. } = change;
         let mut usernames = patch.username.is_some().then(|| write(&self.state.usernames));
         let mut rows = write(self.state.rows_of(*user_id));
         let row = rows.get_mut(user_id).ok_or(UpdateError::NotFound)?;
         if *authority == Authority::Unclaimed && !row.account.is_open(*now) {
             return Err(TokenRefused.into());
         }
-        let Decision { view, event, channels_changed } = decide(&view_of(row, channels.is_some()), change)?;
+        let decision = decide(&view_of(row, channels.is_some()), change)?;
+        let Decision { view, event, channels_changed, pictures } = decision;
         let View { profile, channels } = &view;
+        // What may refuse comes before anything is changed.
+        let moving = pictures.map(|moves| (moves, lock(&self.state.pictures)));
+        if let Some((moves, kept)) = &moving {
+            check(kept.get(user_id), moves)?;
+        }
         if let Some(usernames) = usernames.as_deref_mut() {
             rename(usernames, *user_id, row.profile.username.as_ref(), profile.username.as_ref())?;
         }
         if let Some(event) = event {
             self.state.append(event);
             row.profile = Arc::new(profile.clone());
+        }
+        if let Some((moves, mut kept)) = moving
+            && let Some(event) = moves.event(moved(kept.get_mut(user_id), &moves))
+        {
+            self.state.append(event);
         }
         if let Some(channels) = channels.filter(|_| channels_changed) {
             row.channels = channels;

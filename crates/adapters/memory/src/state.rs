@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 
 use crate::lock::lock;
 use crate::outbox::Events;
+use crate::pictures::Pictures;
 
 /// Readers of different users rarely meet at one lock.
 const SHARDS: usize = 64;
@@ -73,6 +74,8 @@ pub(crate) struct State {
     /// Who has a username, by its comparison form. Held where a username may change.
     pub(crate) usernames: RwLock<HashMap<String, Holder>>,
     rows: Shards,
+    /// Those of deleted accounts too, until their files are gone.
+    pub(crate) pictures: Mutex<HashMap<UserId, Pictures>>,
     /// What stands in the place of deleted accounts.
     pub(crate) tombstones: Mutex<HashMap<UserId, Tombstone>>,
     /// What is refused although its signature is good.

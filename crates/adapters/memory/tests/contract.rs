@@ -7,8 +7,8 @@ use frontdesk_memory::{MemoryLimiter, MemoryStores};
 use frontdesk_testkit::contract::Stores;
 
 fn stores() -> Stores {
-    let MemoryStores { accounts, profiles, sessions, settings, idempotency, outbox } = MemoryStores::new();
-    Stores { accounts, profiles, sessions, settings, idempotency, outbox, backend: None }
+    let MemoryStores { accounts, profiles, sessions, settings, pictures, idempotency, outbox } = MemoryStores::new();
+    Stores { accounts, profiles, sessions, settings, pictures, idempotency, outbox, backend: None }
 }
 
 fn limiter() -> Arc<dyn Limiter> {
@@ -21,6 +21,7 @@ frontdesk_testkit::account_store_contract!(async { stores() });
 frontdesk_testkit::idempotency_store_contract!(async { stores() });
 frontdesk_testkit::limiter_contract!(async { limiter() });
 frontdesk_testkit::outbox_contract!(async { stores() });
+frontdesk_testkit::picture_store_contract!(async { stores() });
 frontdesk_testkit::profile_store_contract!(async { stores() });
 frontdesk_testkit::session_store_contract!(async { stores() });
 frontdesk_testkit::settings_store_contract!(async { stores() });

@@ -13,6 +13,7 @@ mod locked;
 mod login_names;
 mod migrations;
 mod outbox;
+mod pictures;
 mod pools;
 mod profiles;
 mod purge;
@@ -32,6 +33,7 @@ pub use migrations::{
     MIGRATIONS_FINGERPRINT, MigrateError, Migrated, migrate, migrate_blocking, revert_all, server_secret,
 };
 pub use outbox::PgOutbox;
+pub use pictures::PgPictureStore;
 pub use pools::PoolStatus;
 pub use profiles::PgProfileStore;
 pub use scoped::RlsMode;

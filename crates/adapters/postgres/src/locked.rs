@@ -21,8 +21,9 @@ pub(crate) struct Locked {
 
 /// Locks an account; `None` where there is none, or only its tombstone. One flush.
 ///
-/// Everybody locks in the order of `users`, `profiles`, `sessions`, so that no two wait for each other. Whoever appends
-/// an event of a user holds the lock on the profile: so events of one user are numbered in the order of their commits.
+/// Everybody locks in the order of `users`, `profiles`, `sessions`, `pictures`, so that no two wait for each other.
+/// Whoever appends an event of a user holds the lock on the profile: so events of one user are numbered in the order of
+/// their commits.
 pub(crate) async fn lock(
     connection: &AsyncPgConnection,
     user: UserId,

@@ -13,10 +13,11 @@ use frontdesk_profile::profile::{Authority, Decision, Profile, ProfileChange, Vi
 use frontdesk_profile::token::TokenRefused;
 use frontdesk_profile::{ProfileStore, UpdateError};
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, OptionFuture, join_all, join3};
+use futures_util::future::{BoxFuture, OptionFuture, join, join_all, join3};
 
 use crate::errors::{Violation, vanished, violation};
 use crate::login_names::{LoginNameRow, rename, username_key};
+use crate::pictures::moved;
 use crate::rows::{ChannelsRow, EventRow, ProfileRow, UserRow};
 use crate::schema::{notification_preferences, outbox, profiles, users};
 use crate::scoped::{Scope, Scoped};
@@ -119,7 +120,7 @@ async fn lock_names(connection: &AsyncPgConnection, old: &Profile, new: &Profile
 
 async fn update_locked(connection: &AsyncPgConnection, change: &ProfileChange) -> Result<View, UpdateError> {
     let stored = lock(connection, change).await?;
-    let Decision { view, event, channels_changed } = decide(&stored, change)?;
+    let Decision { view, event, channels_changed, pictures } = decide(&stored, change)?;
     let View { profile, channels } = &view;
     lock_names(connection, &stored.profile, profile).await?;
     let user = change.user_id.as_uuid();
@@ -140,11 +141,21 @@ async fn update_locked(connection: &AsyncPgConnection, change: &ProfileChange) -
         let row = (ChannelsRow::from(channels), notification_preferences::updated_at.eq(change.now.as_datetime()));
         writes.push(write(connection, diesel::update(of_user).set(row)));
     }
-    for written in join_all(writes).await {
+    let moves = OptionFuture::from(pictures.as_ref().map(|moves| moved(connection, change.user_id, moves)));
+    let (written, shown) = join(join_all(writes), moves).await;
+    for written in written {
         match written.map_err(refusal)? {
             1 => {}
             _ => return Err(vanished("profiles or notification_preferences").into()),
         }
+    }
+    let about_pictures = match (pictures, shown.transpose()?) {
+        (Some(moves), Some(bytes)) => moves.event(bytes),
+        _ => None,
+    };
+    if let Some(event) = about_pictures {
+        let event = EventRow::try_from(&event)?;
+        write(connection, diesel::insert_into(outbox::table).values(event)).await.map_err(Unavailable::new)?;
     }
     Ok(view)
 }

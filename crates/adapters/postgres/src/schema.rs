@@ -1,7 +1,7 @@
 //! The tables as the stores see them. Kept by hand; a test compares it with `information_schema`.
 
 /// The names of all of them.
-pub(crate) const TABLES: [&str; 10] = [
+pub(crate) const TABLES: [&str; 11] = [
     "users",
     "profiles",
     "login_names",
@@ -12,6 +12,7 @@ pub(crate) const TABLES: [&str; 10] = [
     "sessions",
     "revocations",
     "identities",
+    "pictures",
 ];
 
 diesel::table! {
@@ -167,6 +168,19 @@ diesel::table! {
         subject -> Text,
         user_id -> Uuid,
         created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    app.pictures (user_id, picture) {
+        user_id -> Uuid,
+        picture -> Bytea,
+        bytes -> BigInt,
+        created_at -> Timestamptz,
+        purge_after -> Nullable<Timestamptz>,
+        reserved_until -> Nullable<Timestamptz>,
+        uploads -> Integer,
+        claimed_until -> Nullable<Timestamptz>,
     }
 }
 

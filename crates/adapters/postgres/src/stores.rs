@@ -14,7 +14,9 @@ use crate::migrations::{administrators_line, connected};
 use crate::pools::{PoolStatus, Pools, Role};
 use crate::schema::TABLES;
 use crate::scoped::{RlsMode, Scope, Scoped, is_writable};
-use crate::{PgAccountStore, PgIdempotencyStore, PgOutbox, PgProfileStore, PgSessionStore, PgSettingsStore};
+use crate::{
+    PgAccountStore, PgIdempotencyStore, PgOutbox, PgPictureStore, PgProfileStore, PgSessionStore, PgSettingsStore,
+};
 
 /// Connections of the worker's role: the relay and the purges take turns.
 const WORKER_CONNECTIONS: u32 = 2;
@@ -90,6 +92,7 @@ pub struct PgStores {
     pub idempotency: Arc<PgIdempotencyStore>,
     pub outbox: Arc<PgOutbox>,
     pub sessions: Arc<PgSessionStore>,
+    pub pictures: Arc<PgPictureStore>,
     app: Scoped,
     probe: Scoped,
 }
@@ -120,6 +123,7 @@ impl PgStores {
             settings: Arc::new(PgSettingsStore::new(app.clone())),
             idempotency: Arc::new(PgIdempotencyStore::new(app.clone(), worker.clone())),
             sessions: Arc::new(PgSessionStore::new(app.clone(), worker.clone())),
+            pictures: Arc::new(PgPictureStore::new(app.clone(), worker.clone())),
             outbox: Arc::new(PgOutbox::new(worker, app.committed())),
             app,
             probe: scoped(&target, Role::App, 1, SHARED),

@@ -1,9 +1,11 @@
 //! Statements that write.
 
 use diesel::pg::Pg;
-use diesel::query_builder::{AstPass, QueryFragment, QueryId};
-use diesel::{QueryResult, result};
-use diesel_async::{AsyncConnectionCore, AsyncPgConnection};
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::Untyped;
+use diesel::{QueryResult, QueryableByName, result};
+use diesel_async::{AsyncConnectionCore, AsyncPgConnection, RunQueryDsl};
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 /// Issues an INSERT, UPDATE or DELETE that the connection prepares once, and tells how many rows it touched.
@@ -18,7 +20,23 @@ pub(crate) fn write(
     AsyncConnectionCore::execute_returning_count(&mut &*connection, ByText(statement))
 }
 
+/// As [`write()`], for a statement that tells what it did.
+pub(crate) fn write_returning<'c, S, R>(
+    connection: &'c AsyncPgConnection,
+    statement: S,
+) -> BoxFuture<'c, QueryResult<Vec<R>>>
+where
+    S: Query<SqlType = Untyped> + QueryFragment<Pg> + Send + 'c,
+    R: QueryableByName<Pg> + Send + 'static,
+{
+    ByText(statement).load(&mut &*connection).boxed()
+}
+
 struct ByText<S>(S);
+
+impl<S: Query> Query for ByText<S> {
+    type SqlType = S::SqlType;
+}
 
 impl<S> QueryId for ByText<S> {
     type QueryId = ();

@@ -11,9 +11,10 @@ use frontdesk_testkit::postgres::database;
 async fn stores(rls_mode: RlsMode) -> Option<Stores> {
     let database = database().await?;
     let config = PgConfig { url: database.url(), worker_url: None, pool_size: 6, pools: 2, rls_mode };
-    let PgStores { accounts, profiles, sessions, settings, idempotency, outbox, .. } =
+    let PgStores { accounts, profiles, sessions, settings, pictures, idempotency, outbox, .. } =
         PgStores::connect(config).await.unwrap();
-    Some(Stores { accounts, profiles, sessions, settings, idempotency, outbox, backend: Some(Arc::new(database)) })
+    let backend = Some(Arc::new(database) as _);
+    Some(Stores { accounts, profiles, sessions, settings, pictures, idempotency, outbox, backend })
 }
 
 mod session {
@@ -24,6 +25,7 @@ mod session {
     frontdesk_testkit::account_store_contract!(stores(RlsMode::Session));
     frontdesk_testkit::idempotency_store_contract!(stores(RlsMode::Session));
     frontdesk_testkit::outbox_contract!(stores(RlsMode::Session));
+    frontdesk_testkit::picture_store_contract!(stores(RlsMode::Session));
     frontdesk_testkit::profile_store_contract!(stores(RlsMode::Session));
     frontdesk_testkit::session_store_contract!(stores(RlsMode::Session));
     frontdesk_testkit::settings_store_contract!(stores(RlsMode::Session));
@@ -37,6 +39,7 @@ mod transaction {
     frontdesk_testkit::account_store_contract!(stores(RlsMode::Transaction));
     frontdesk_testkit::idempotency_store_contract!(stores(RlsMode::Transaction));
     frontdesk_testkit::outbox_contract!(stores(RlsMode::Transaction));
+    frontdesk_testkit::picture_store_contract!(stores(RlsMode::Transaction));
     frontdesk_testkit::profile_store_contract!(stores(RlsMode::Transaction));
     frontdesk_testkit::session_store_contract!(stores(RlsMode::Transaction));
     frontdesk_testkit::settings_store_contract!(stores(RlsMode::Transaction));

@@ -31,6 +31,13 @@ pub enum EventBody {
         /// The names of the fields that changed, in the order of the contract.
         changed: Vec<String>,
     },
+    /// The pictures that a profile shows changed; told for the meters.
+    AvatarChanged {
+        /// How many pictures were rendered for it.
+        images_processed: u32,
+        /// The bytes of the files of all pictures that the profile shows now.
+        storage_bytes: u64,
+    },
     /// A password was set for the first time or replaced.
     PasswordChanged,
     /// Sessions ended before their time: their tokens are refused from now on.
@@ -49,8 +56,14 @@ pub enum EventBody {
 
 impl EventBody {
     /// The `type` of every event that this version knows. While a release rolls out, a newer node may write others.
-    pub const TYPES: [&str; 5] =
-        ["account_created", "profile_updated", "password_changed", "sessions_ended", "account_deleted"];
+    pub const TYPES: [&str; 6] = [
+        "account_created",
+        "profile_updated",
+        "avatar_changed",
+        "password_changed",
+        "sessions_ended",
+        "account_deleted",
+    ];
 }
 
 /// The events that stores have committed and that wait to be told.
@@ -85,7 +98,10 @@ mod tests {
     fn all() -> Vec<EventBody> {
         let next = |body: &EventBody| match body {
             EventBody::AccountCreated => Some(EventBody::ProfileUpdated { version: 1, changed: vec![] }),
-            EventBody::ProfileUpdated { .. } => Some(EventBody::PasswordChanged),
+            EventBody::ProfileUpdated { .. } => {
+                Some(EventBody::AvatarChanged { images_processed: 1, storage_bytes: 1 })
+            }
+            EventBody::AvatarChanged { .. } => Some(EventBody::PasswordChanged),
             EventBody::PasswordChanged => Some(EventBody::SessionsEnded { sessions: vec![], everywhere: false }),
             EventBody::SessionsEnded { .. } => Some(EventBody::AccountDeleted { sessions: vec![] }),
             EventBody::AccountDeleted { .. } => None,

@@ -30,6 +30,8 @@ pub enum FaultKind {
 pub enum FaultCode {
     /// A field breaks a rule.
     ValidationFailed,
+    /// The content is of a type that is not taken.
+    UnsupportedMediaType,
     /// A missing or refused credential.
     Unauthorized,
     /// The caller may not do this.
@@ -60,7 +62,7 @@ impl FaultCode {
     /// The kind this code belongs to.
     pub const fn kind(self) -> FaultKind {
         match self {
-            Self::ValidationFailed | Self::IdempotencyKeyReused => FaultKind::Invalid,
+            Self::ValidationFailed | Self::UnsupportedMediaType | Self::IdempotencyKeyReused => FaultKind::Invalid,
             Self::Unauthorized => FaultKind::Unauthenticated,
             Self::Forbidden | Self::ReauthenticationRequired => FaultKind::Forbidden,
             Self::NotFound => FaultKind::NotFound,

@@ -1,9 +1,9 @@
-//! Accounts, passwords, sessions, profiles, preferences and settings.
+//! Accounts, passwords, sessions, profiles, avatars, preferences and settings.
 //!
 //! One row per user, seen through three facades. Everything here is decided by pure functions
 //! ([`profile::decide`], [`settings::decide`], [`account::decide_password`], [`session::decide_refresh`]); the services
-//! ([`Accounts`], [`Authentication`], [`Sessions`], [`Profiles`], [`UserSettings`]) hold ports and join the decisions to
-//! the world.
+//! ([`Accounts`], [`Authentication`], [`Sessions`], [`Profiles`], [`Avatars`], [`UserSettings`]) hold ports and join the
+//! decisions to the world.
 
 mod access;
 pub mod account;
@@ -11,6 +11,8 @@ mod account_store;
 mod accounts;
 mod attempts;
 mod authentication;
+pub mod avatar;
+mod avatars;
 pub mod channels;
 mod deletion;
 mod field;
@@ -39,6 +41,10 @@ pub use account::StorePasswordError;
 pub use account_store::{AccountStore, CreateError, DeleteError, Login, Provision, Provisioned, Registered};
 pub use accounts::{Accounts, AccountsPorts, ClaimPolicy, Registration, RegistrationError};
 pub use authentication::{Authentication, AuthenticationPorts};
+pub use avatars::{
+    AvatarFiles, AvatarRenderer, Avatars, AvatarsPorts, CLAIMED_FOR, ClaimedPicture, FILES_WITHIN, Picture,
+    PictureStore, RELEASED_FOR, RESERVED_FOR, Reservation, ReserveError, Shown,
+};
 pub use deletion::{DeletionError, DeletionRequest};
 pub use field::{FieldError, FieldText};
 pub use password_change::{PasswordChange, PasswordChangeError};

@@ -22,6 +22,11 @@ pub const HOLDINGS: &[Holding] = &[
         in_export: InExport::Section("notification_preferences"),
     },
     Holding { table: "sessions", on_deletion: OnDeletion::Erased, in_export: InExport::Section("sessions") },
+    Holding {
+        table: "pictures",
+        on_deletion: OnDeletion::Scrubbed("until its files are gone, somebody has to know of a picture"),
+        in_export: InExport::Section("pictures"),
+    },
     Holding { table: "identities", on_deletion: OnDeletion::Erased, in_export: InExport::Section("identities") },
     Holding {
         table: "revocations",

@@ -1,11 +1,14 @@
 //! The profile: one row per user, and the rule that merges an update into it.
 
 mod merge;
+mod pictures;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use frontdesk_kernel::{Event, EventBody, EventId, Fault, FaultCode, Patch, Timestamp, Unavailable, UserId};
 
+use crate::avatar::{AvatarSize, PictureId};
 use crate::channels::{self, Channels, ChannelsPatch};
 use crate::preferences::{Preferences, PreferencesPatch};
 use crate::token::TokenRefused;
@@ -13,6 +16,7 @@ use crate::{
     AvatarUrl, Email, FieldError, FieldText, Handle, Language, Line, Paragraph, Phone, Timezone, Username, WebUrl,
 };
 use merge::{changed_fields, merge};
+pub use pictures::PictureMoves;
 
 /// The pictures of a user by size. At least one is set: nothing at all is `None` of this type.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -32,6 +36,16 @@ impl AvatarUrls {
     pub const fn is_empty(&self) -> bool {
         let Self { thumbnail, small, medium, large } = self;
         thumbnail.is_none() && small.is_none() && medium.is_none() && large.is_none()
+    }
+
+    /// That of one size.
+    pub const fn get(&self, size: AvatarSize) -> Option<&AvatarUrl> {
+        match size {
+            AvatarSize::Thumbnail => self.thumbnail.as_ref(),
+            AvatarSize::Small => self.small.as_ref(),
+            AvatarSize::Medium => self.medium.as_ref(),
+            AvatarSize::Large => self.large.as_ref(),
+        }
     }
 }
 
@@ -139,6 +153,13 @@ impl Profile {
             (None, None) => self.username.as_ref().map(|name| name.as_str().into()),
         }
     }
+
+    /// The pictures that the user has uploaded here and that the profile shows.
+    pub fn pictures(&self) -> BTreeSet<PictureId> {
+        let of_size = |size| self.avatar_urls.as_ref().and_then(|urls| urls.get(size));
+        let urls = AvatarSize::ALL.into_iter().filter_map(of_size).chain(&self.avatar_url);
+        urls.filter_map(|url| url.picture_of(self.id)).map(|path| path.picture).collect()
+    }
 }
 
 /// A change of the profile; every field on its own.
@@ -245,6 +266,10 @@ pub struct ProfileChange {
     pub now: Timestamp,
     /// The id of the event, if there is one.
     pub event_id: EventId,
+    /// The id of the event about pictures, if there is one.
+    pub picture_event_id: EventId,
+    /// The picture that was uploaded for the change, and that it shows.
+    pub upload: Option<PictureId>,
 }
 
 /// A profile, and the channels where the facade shows them.
@@ -265,6 +290,8 @@ pub struct Decision {
     pub event: Option<Event>,
     /// The new channels are to be stored.
     pub channels_changed: bool,
+    /// What becomes of the user's own pictures, to be stored with the profile.
+    pub pictures: Option<PictureMoves>,
 }
 
 /// Why a profile is not changed.
@@ -295,6 +322,14 @@ pub enum UpdateError {
     Unavailable(#[from] Unavailable),
 }
 
+impl UpdateError {
+    /// The profile would show a picture of the user's own that is not stored, or not any more.
+    pub fn picture_is_gone() -> Self {
+        let rule = "names a picture that is not stored any more: leave it out, or upload the picture again";
+        Self::Invalid { field: "avatar_url", error: FieldError::new(rule) }
+    }
+}
+
 impl Fault for UpdateError {
     fn code(&self) -> FaultCode {
         match self {
@@ -310,7 +345,7 @@ impl Fault for UpdateError {
 
 /// Decides a change. Pure: the store calls it inside its atomic section and writes the whole decision.
 pub fn decide(stored: &View, change: &ProfileChange) -> Result<Decision, UpdateError> {
-    let ProfileChange { user_id, authority: _, patch, channels, precondition, now, event_id } = change;
+    let ProfileChange { user_id, patch, channels, precondition, now, event_id, .. } = change;
     if !precondition.holds(&stored.profile, stored.channels) {
         return Err(UpdateError::PreconditionFailed(Box::new(stored.clone())));
     }
@@ -335,7 +370,8 @@ pub fn decide(stored: &View, change: &ProfileChange) -> Result<Decision, UpdateE
         (stored, _) => stored,
     };
     let channels_changed = merged != stored.channels;
-    Ok(Decision { view: View { profile, channels: merged }, event, channels_changed })
+    let pictures = PictureMoves::between(&stored.profile, &profile, change);
+    Ok(Decision { view: View { profile, channels: merged }, event, channels_changed, pictures })
 }
 
 #[cfg(test)]

@@ -65,7 +65,18 @@ impl Profiles {
         precondition: Precondition,
     ) -> Result<View, UpdateError> {
         let now = self.clock.now();
-        let event_id = EventId::new(self.entropy.uuid_v7(now));
-        self.store.update(&ProfileChange { user_id, authority, patch, channels, precondition, now, event_id }).await
+        let event_id = || EventId::new(self.entropy.uuid_v7(now));
+        let change = ProfileChange {
+            user_id,
+            authority,
+            patch,
+            channels,
+            precondition,
+            now,
+            event_id: event_id(),
+            picture_event_id: event_id(),
+            upload: None,
+        };
+        self.store.update(&change).await
     }
 }

@@ -79,7 +79,10 @@ impl Revocation {
                 let of_sessions = sessions.iter().map(|session| Reach::Session(*session));
                 std::iter::once(Reach::All(*occurred_at)).chain(of_sessions).map(revoked).collect()
             }
-            EventBody::AccountCreated | EventBody::ProfileUpdated { .. } | EventBody::PasswordChanged => Vec::new(),
+            EventBody::AccountCreated
+            | EventBody::ProfileUpdated { .. }
+            | EventBody::AvatarChanged { .. }
+            | EventBody::PasswordChanged => Vec::new(),
         }
     }
 }

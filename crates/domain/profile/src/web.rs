@@ -2,6 +2,9 @@
 
 use std::net::IpAddr;
 
+use frontdesk_kernel::UserId;
+
+use crate::avatar::PicturePath;
 use crate::field::{FieldError, field_text};
 
 /// What may stand unquoted in a local part (RFC 5322, `atext`), beside dots.
@@ -102,9 +105,12 @@ fn web_url(typed: &str) -> Result<String, FieldError> {
     if is_http_url(url) { Ok(url.to_owned()) } else { Err(FieldError::new(URL_RULE).found(url)) }
 }
 
+/// The beginning of every path of a picture.
+const AVATARS: &str = "/avatars/";
+
 /// The paths that this service gives out for uploaded pictures: clients send them back with the next update.
 fn is_own_avatar_path(path: &str) -> bool {
-    path.strip_prefix("/avatars/").is_some_and(|rest| {
+    path.strip_prefix(AVATARS).is_some_and(|rest| {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         rest.split('/').all(|part| !part.is_empty() && !part.starts_with('.') && part.chars().all(allowed))
     })
@@ -127,6 +133,22 @@ field_text! {
 field_text! {
     /// A [`WebUrl`], or a path below `/avatars/` that this service gave out.
     AvatarUrl, avatar_url
+}
+
+impl AvatarUrl {
+    /// The file it names, where that is one of this user's own; also by a URL of any host, since this service may have
+    /// moved.
+    pub fn picture_of(&self, user: UserId) -> Option<PicturePath> {
+        let path = self.0.split(['?', '#']).next()?;
+        let path = path.get(path.rfind(AVATARS)?..)?;
+        path.parse().ok().filter(|path: &PicturePath| path.user_id == user)
+    }
+}
+
+impl From<PicturePath> for AvatarUrl {
+    fn from(path: PicturePath) -> Self {
+        Self(path.to_string())
+    }
 }
 
 #[cfg(test)]

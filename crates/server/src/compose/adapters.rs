@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use frontdesk_auth::{Argon2Hasher, ForeignTokens, OwnTokens, OwnTokensConfig, Sha256Digest};
+use frontdesk_blobs::BlobFiles;
 use frontdesk_bus::{InProcessBus, PgBus};
 use frontdesk_cpu::CpuPool;
+use frontdesk_imaging::Renderer;
 use frontdesk_kernel::gcra::Limiter;
 use frontdesk_kernel::idempotency::IdempotencyStore;
 use frontdesk_kernel::{Entropy, EventBus, EventListener, Outbox};
@@ -15,12 +17,15 @@ use frontdesk_postgres::{ConnectError, MigrateError, Migrated, PgConfig, PgStore
 use frontdesk_profile::password::PasswordHasher;
 use frontdesk_profile::refresh_token::SecretDigest;
 use frontdesk_profile::token::{TokenSigner, TrustedIssuers};
-use frontdesk_profile::{AccountStore, ProfileStore, SessionStore, SettingsStore};
+use frontdesk_profile::{
+    AccountStore, AvatarFiles, AvatarRenderer, PictureStore, ProfileStore, SessionStore, SettingsStore,
+};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
 use super::{BoxError, StartError};
-use crate::config::{Config, Database, RlsMode, Tokens};
+use crate::config::{AvatarPlace, Config, Database, RlsMode, Tokens};
+use crate::describe::describe;
 use crate::readiness::Ready;
 
 /// Closures that may wait for the CPU pool, and for how long.
@@ -40,6 +45,9 @@ pub(super) struct Adapters {
     pub(super) profiles: Arc<dyn ProfileStore>,
     pub(super) sessions: Arc<dyn SessionStore>,
     pub(super) settings: Arc<dyn SettingsStore>,
+    pub(super) pictures: Arc<dyn PictureStore>,
+    pub(super) renderer: Arc<dyn AvatarRenderer>,
+    pub(super) files: Arc<dyn AvatarFiles>,
     pub(super) idempotency: Arc<dyn IdempotencyStore>,
     pub(super) outbox: Arc<dyn Outbox>,
     pub(super) limiter: Arc<dyn Limiter>,
@@ -58,9 +66,11 @@ impl Adapters {
     pub(super) async fn choose(config: &Config, entropy: &dyn Entropy, workers: usize) -> Result<Self, StartError> {
         let mut drawn = vec![0; SIGNING_KEY_BYTES];
         entropy.fill(&mut drawn);
+        let files = Arc::new(files(&config.avatars)?);
+        tokio::spawn(sweep(Arc::clone(&files)));
         let Some(database) = &config.database else {
             let secret = configured_secret(&config.tokens).or_else(|| needs_secret(&config.tokens).then_some(drawn));
-            return Ok(Self::of(MemoryStores::new().into(), Keys::of(config, secret, None)?, None));
+            return Ok(Self::of(MemoryStores::new().into(), files, Keys::of(config, secret, None)?, None));
         };
         if database.migrate_on_start {
             migrate(database).await?;
@@ -78,21 +88,25 @@ impl Adapters {
         entropy.fill(&mut drawn);
         let fingerprint = kept_fingerprint_key(database, &drawn).await;
         let keys = Keys::of(config, secret, fingerprint)?;
-        Ok(Self::of(stores.clone().into(), keys, Some(stores)))
+        Ok(Self::of(stores.clone().into(), files, keys, Some(stores)))
     }
 
-    fn of(stores: Stores, keys: Keys, database: Option<PgStores>) -> Self {
-        let Stores { accounts, profiles, sessions, settings, idempotency, outbox } = stores;
+    fn of(stores: Stores, files: Arc<BlobFiles>, keys: Keys, database: Option<PgStores>) -> Self {
+        let Stores { accounts, profiles, sessions, settings, pictures, idempotency, outbox } = stores;
         let Keys { own, issuers, fingerprint } = keys;
+        let cpu = cpu();
         Self {
             accounts,
             profiles,
             sessions,
             settings,
+            pictures,
+            renderer: Arc::new(Renderer::new(cpu.clone())),
+            files,
             idempotency,
             outbox,
             limiter: Arc::new(MemoryLimiter::new()),
-            hasher: hasher(),
+            hasher: Arc::new(Argon2Hasher::new(cpu)),
             jwks: own.jwks(),
             signer: Arc::new(own),
             issuers: issuers.map(|issuers| Arc::new(issuers) as Arc<dyn TrustedIssuers>),
@@ -109,21 +123,22 @@ struct Stores {
     profiles: Arc<dyn ProfileStore>,
     sessions: Arc<dyn SessionStore>,
     settings: Arc<dyn SettingsStore>,
+    pictures: Arc<dyn PictureStore>,
     idempotency: Arc<dyn IdempotencyStore>,
     outbox: Arc<dyn Outbox>,
 }
 
 impl From<MemoryStores> for Stores {
     fn from(stores: MemoryStores) -> Self {
-        let MemoryStores { accounts, profiles, sessions, settings, idempotency, outbox } = stores;
-        Self { accounts, profiles, sessions, settings, idempotency, outbox }
+        let MemoryStores { accounts, profiles, sessions, settings, pictures, idempotency, outbox } = stores;
+        Self { accounts, profiles, sessions, settings, pictures, idempotency, outbox }
     }
 }
 
 impl From<PgStores> for Stores {
     fn from(stores: PgStores) -> Self {
-        let PgStores { accounts, profiles, sessions, settings, idempotency, outbox, .. } = stores;
-        Self { accounts, profiles, sessions, settings, idempotency, outbox }
+        let PgStores { accounts, profiles, sessions, settings, pictures, idempotency, outbox, .. } = stores;
+        Self { accounts, profiles, sessions, settings, pictures, idempotency, outbox }
     }
 }
 
@@ -189,9 +204,27 @@ pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
-fn hasher() -> Arc<Argon2Hasher> {
+/// The pool that passwords and pictures share.
+fn cpu() -> CpuPool {
     let permits = cores().saturating_sub(1).max(1);
-    Arc::new(Argon2Hasher::new(CpuPool::new(permits, CPU_LINE, CPU_PATIENCE)))
+    CpuPool::new(permits, CPU_LINE, CPU_PATIENCE)
+}
+
+/// Where the files of avatars are kept. A place that is of no use is told now, not at the first upload.
+fn files(place: &AvatarPlace) -> Result<BlobFiles, StartError> {
+    let unusable = |variable| move |source| StartError::Avatars { variable, source };
+    match place {
+        AvatarPlace::Memory => Ok(BlobFiles::memory()),
+        AvatarPlace::Directory(path) => BlobFiles::directory(path).map_err(unusable("AVATAR_DIR")),
+        AvatarPlace::Bucket(config) => BlobFiles::s3(config.clone()).map_err(unusable("AVATAR_BUCKET_URL")),
+    }
+}
+
+/// Beside the start: with many users it takes a while, and nobody waits for it.
+async fn sweep(files: Arc<BlobFiles>) {
+    if let Err(error) = files.sweep().await {
+        tracing::warn!(cause = describe(&error), "what a killed process may have left of avatars was not looked for");
+    }
 }
 
 /// What is done with secrets.

@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use frontdesk_kernel::{Event, EventListener};
+use frontdesk_kernel::{Event, EventBody, EventListener};
 use frontdesk_profile::Revocations;
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use crate::describe::describe;
@@ -17,6 +18,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Hands each event to everybody on this node who wants to hear of it.
 pub(crate) struct Listeners {
     revocations: Arc<Revocations>,
+    /// Wakes whoever clears up after an account.
+    deleted: Arc<Notify>,
     runtime: Handle,
     flow: Mutex<Flow>,
 }
@@ -32,8 +35,8 @@ struct Flow {
 
 impl Listeners {
     /// Reads what was missed on the present runtime.
-    pub(super) fn new(revocations: Arc<Revocations>) -> Self {
-        Self { revocations, runtime: Handle::current(), flow: Mutex::default() }
+    pub(super) fn new(revocations: Arc<Revocations>, deleted: Arc<Notify>) -> Self {
+        Self { revocations, deleted, runtime: Handle::current(), flow: Mutex::default() }
     }
 
     /// Takes a change in: from the moment that events flow what was missed is read, and until then the store is asked.
@@ -64,6 +67,9 @@ impl Listeners {
 impl EventListener for Listeners {
     fn heard(&self, event: &Event) {
         self.revocations.hear(event);
+        if matches!(event.body, EventBody::AccountDeleted { .. }) {
+            self.deleted.notify_one();
+        }
     }
 
     fn connected(&self) {
@@ -102,7 +108,7 @@ mod tests {
     use frontdesk_profile::session::{Session, Which};
     use frontdesk_profile::token::{AccessClaims, Origin};
     use frontdesk_profile::{AccountStore, SessionStore};
-    use frontdesk_testkit::builders::{TestClock, end, noon, open, registered, session_at};
+    use frontdesk_testkit::builders::{TestClock, account_created, end, noon, open, registered, session_at};
     use uuid::Uuid;
 
     use super::*;
@@ -123,7 +129,7 @@ mod tests {
             let revocations = Arc::new(Revocations::new(stores.sessions.clone(), clock, remember));
             let new = registered("ada");
             stores.accounts.create(&new, None).await.unwrap();
-            let listeners = Listeners::new(Arc::clone(&revocations));
+            let listeners = Listeners::new(Arc::clone(&revocations), Arc::default());
             Self { stores, revocations, listeners, user: new.account.id }
         }
 
@@ -170,5 +176,17 @@ mod tests {
         node.answers_by_itself().await;
         node.listeners.lost();
         assert!(node.refuses(&node.ended().await).await, "not heard any more");
+    }
+
+    #[tokio::test]
+    async fn a_deletion_wakes_whoever_clears_up_after_it_and_nothing_else_does() {
+        let node = Node::new().await;
+        node.listeners.heard(&account_created(node.user));
+        let woken = node.listeners.deleted.notified();
+        tokio::pin!(woken);
+        assert!(!woken.as_mut().enable());
+        let body = EventBody::AccountDeleted { sessions: vec![] };
+        node.listeners.heard(&Event { body, ..account_created(node.user) });
+        woken.await;
     }
 }

@@ -2,11 +2,12 @@
 //! be shown.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use frontdesk_auth::{MIN_SECRET_BYTES, check_signing_keys};
-use frontdesk_http::OriginPattern;
+use frontdesk_http::{MalformedPublicUrl, OriginPattern, PublicUrl};
 use ipnet::IpNet;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
@@ -91,6 +92,19 @@ pub(super) fn network(text: &str) -> Result<IpNet, String> {
 /// Reads an origin, or a pattern of origins.
 pub(super) fn origin(text: &str) -> Result<OriginPattern, String> {
     text.parse().map_err(|error| format!("must be origins, and {text:?} is none: {error}"))
+}
+
+/// Reads the path of a file or a directory.
+pub(super) fn path(text: &str) -> Result<PathBuf, String> {
+    if text.chars().any(char::is_control) {
+        return Err("must be a path without control characters".to_owned());
+    }
+    Ok(text.into())
+}
+
+/// Reads where clients reach the server.
+pub(super) fn public_url(text: &str) -> Result<PublicUrl, String> {
+    text.parse().map_err(|error: MalformedPublicUrl| error.to_string())
 }
 
 /// Reads the URL of a database.

@@ -90,6 +90,26 @@ variables! {
         default "claim", example "claim";
     CLAIM_WINDOW: "claim-window", "How long a new account without a password stays unclaimed, 1s to 30d",
         default "60m", example "60m";
+    AVATAR_DIR: "avatar-dir", "The directory that keeps the files of avatars",
+        default "in memory without a database, else ./data/avatars", example "/var/lib/frontdesk/avatars";
+    AVATAR_BUCKET_URL: "avatar-bucket-url", "The bucket of S3 that keeps them instead, with a prefix or without",
+        default "none", example "s3://frontdesk/avatars";
+    AWS_ACCESS_KEY_ID: "aws-access-key-id", "The key for the bucket",
+        default "the role of the AWS instance", example "AKIAIOSFODNN7EXAMPLE";
+    AWS_SECRET_ACCESS_KEY: "aws-secret-access-key", "The secret of that key",
+        default "none", example "$(cat secret_access_key)",
+        file AWS_SECRET_ACCESS_KEY_FILE "aws-secret-access-key-file";
+    AWS_SESSION_TOKEN: "aws-session-token", "What a temporary key comes with",
+        default "none", example "$(cat session_token)",
+        file AWS_SESSION_TOKEN_FILE "aws-session-token-file";
+    AWS_REGION: "aws-region", "The region of the bucket",
+        default "AWS_DEFAULT_REGION", example "eu-central-1";
+    AWS_DEFAULT_REGION: "aws-default-region", "The same, by its other name",
+        default "us-east-1", example "eu-central-1";
+    AWS_ENDPOINT_URL: "aws-endpoint-url", "The URL of a store other than AWS that speaks S3",
+        default "AWS", example "https://minio.example.com:9000";
+    PUBLIC_URL: "public-url", "Where clients reach the server; put before the paths of avatars",
+        default "none: paths are shown", example "https://accounts.example.com";
     CORS_ALLOWED_ORIGINS: "cors-allowed-origins", "Origins of web clients, comma-separated; localhost is allowed without a database",
         default "none", example "https://app.example.com,https://*.example.com";
     CORS_ALLOW_CREDENTIALS: "cors-allow-credentials", "Let browsers send credentials",
@@ -108,8 +128,6 @@ variables! {
 /// would be a trap.
 pub const NOT_YET: &[&str] = &[
     "REDIS_URL",
-    "AVATAR_DIR",
-    "AVATAR_BUCKET_URL",
     "API_KEY_PEPPER",
     "STRIPE_SECRET_KEY",
     "STRIPE_WEBHOOK_SECRET",

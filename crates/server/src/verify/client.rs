@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use reqwest::Method;
-use reqwest::header::HeaderMap;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use serde_json::Value;
 use url::Url;
 
@@ -13,18 +13,23 @@ use crate::healthcheck;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What stands around the picture of a form.
+const FORM_HEAD: &str = "--frontdesk\r\nContent-Disposition: form-data; name=\"file\"; filename=\"me.png\"\r\n\r\n";
+const FORM_TAIL: &str = "\r\n--frontdesk--\r\n";
+
 /// One request, and the status it should get.
 pub(super) struct Ask<'a> {
     method: Method,
     path: &'a str,
     body: Option<Value>,
+    picture: Option<&'a [u8]>,
     token: Option<&'a str>,
     is_mobile: bool,
 }
 
 impl<'a> Ask<'a> {
     pub(super) const fn new(method: Method, path: &'a str) -> Self {
-        Self { method, path, body: None, token: None, is_mobile: false }
+        Self { method, path, body: None, picture: None, token: None, is_mobile: false }
     }
 
     pub(super) const fn get(path: &'a str) -> Self {
@@ -33,6 +38,11 @@ impl<'a> Ask<'a> {
 
     pub(super) fn body(self, body: Value) -> Self {
         Self { body: Some(body), ..self }
+    }
+
+    /// A form with a picture in it.
+    pub(super) fn picture(self, picture: &'a [u8]) -> Self {
+        Self { picture: Some(picture), ..self }
     }
 
     pub(super) fn token(self, token: &'a str) -> Self {
@@ -103,10 +113,14 @@ impl<'a, W: Write> Client<'a, W> {
     }
 
     async fn send(&self, ask: Ask<'_>) -> Result<(u16, Answer), reqwest::Error> {
-        let Ask { method, path, body, token, is_mobile } = ask;
+        let Ask { method, path, body, picture, token, is_mobile } = ask;
         let mut request = self.http.request(method, format!("{}{path}", self.base));
         if let Some(body) = body {
             request = request.json(&body);
+        }
+        if let Some(picture) = picture {
+            let form = [FORM_HEAD.as_bytes(), picture, FORM_TAIL.as_bytes()].concat();
+            request = request.header(CONTENT_TYPE, "multipart/form-data; boundary=frontdesk").body(form);
         }
         if let Some(token) = token {
             request = request.bearer_auth(token);

@@ -11,6 +11,10 @@ use crate::{OsEntropy, SystemClock};
 
 const PASSWORD: &str = "Str0ngPassw0rd!";
 
+/// A picture of one grey pixel.
+const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0:~\x9bU\0\0\0\n\
+    IDATx\xdach\0\0\0\x82\0\x81\xdaE\x08;\0\0\0\0IEND\xaeB`\x82";
+
 /// A user that a script has made.
 struct User {
     id: String,
@@ -36,6 +40,8 @@ pub(super) async fn run<W: Write>(client: &mut Client<'_, W>) -> io::Result<()> 
     client.title("Signed in")?;
     let Some(token) = sign_in(client, &user).await? else { return Ok(()) };
     owner(client, &user, &token).await?;
+    client.title("A picture")?;
+    avatar(client, &user, &token).await?;
     client.title("The iOS app (seed 000)")?;
     mobile_app(client, &token).await
 }
@@ -147,6 +153,28 @@ async fn owner<W: Write>(client: &mut Client<'_, W>, user: &User, token: &str) -
         client.expect("the owner changes the bio", answer.value("/bio"), &json!("Hello again"))?;
         client.expect("and nothing else", answer.value("/display_name"), &json!("Alice"))?;
     }
+    Ok(())
+}
+
+async fn avatar<W: Write>(client: &mut Client<'_, W>, user: &User, token: &str) -> io::Result<()> {
+    let alias = format!("/avatars/{}/medium", user.id);
+    client.ask(Ask::get(&alias), 200).await?;
+    let path = format!("/avatars/upload/{}", user.id);
+    client.ask(Ask::new(Method::POST, &path).picture(PICTURE), 401).await?;
+    let Some(answer) = client.ask(Ask::new(Method::POST, &path).picture(PICTURE).token(token), 200).await? else {
+        return Ok(());
+    };
+    client.expect("success is true", answer.value("/success"), &json!(true))?;
+    client.expect("the picture is the medium one", answer.value("/avatar_url"), answer.value("/avatar_urls/medium"))?;
+    if let Some(seen) = client.ask(Ask::get(&user.path("")), 200).await? {
+        client.expect("the profile shows it", seen.value("/avatar_url"), answer.value("/avatar_url"))?;
+    }
+    // With a PUBLIC_URL the address may lead elsewhere than to where this server was called.
+    let url = answer.text("/avatar_url").unwrap_or_default();
+    if url.starts_with('/') {
+        client.ask(Ask::get(&url), 200).await?;
+    }
+    client.ask(Ask::new(Method::DELETE, "/api/v1/profile/avatar").token(token), 204).await?;
     Ok(())
 }
 

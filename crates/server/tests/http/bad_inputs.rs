@@ -39,6 +39,17 @@
 //! | settings | `settings::what_is_no_setting_is_refused` |
 //! | registrations | `sign_in::registrations_that_break_a_rule_make_no_account`, `sign_in::a_name_that_is_taken_makes_no_second_account` |
 //! | sign-ins | `sign_in::a_malformed_sign_in_is_told_as_such`, `sign_in::a_failed_sign_in_tells_nothing_of_who_exists`, `sign_in::a_sign_in_costs_one_hash_whoever_it_names` |
+//! | uploads at and over the limit, by their header, without an end | `uploads::an_upload_of_the_limit_is_read_and_one_byte_more_is_not`, `uploads::an_upload_that_says_it_is_too_large_is_not_read`, `uploads::an_endless_upload_is_cut_off` |
+//! | boundaries, truncated parts, long headers | `uploads::a_frame_that_cannot_be_read_is_refused` |
+//! | parts without a name, unknown, twice, empty, too many | `uploads::parts_that_break_a_rule_are_named` |
+//! | other media types and codings where a picture is read | `uploads::what_is_no_form_is_told` |
+//! | names of files | `uploads::the_name_of_a_file_says_nothing` |
+//! | documents that are called pictures, polyglots | `disguises::a_disguise_is_seen_through`, `disguises::nothing_that_travels_in_a_picture_is_kept` |
+//! | pictures that are larger than they look | `disguises::a_bomb_is_told_by_its_header` |
+//! | text in a picture that inflates | `disguises::text_that_inflates_is_not_inflated` |
+//! | pictures that are cut off or broken | `disguises::a_broken_picture_is_refused_whichever_part_it_is` |
+//! | colour types, depths, palettes | `disguises::pictures_of_every_kind_become_the_same_kind` |
+//! | paths of files that were not given out | `disguises::a_path_that_was_not_given_out_is_not_there` |
 
 use std::time::Duration;
 
@@ -51,11 +62,13 @@ use crate::Site;
 use crate::site::{User, send};
 
 mod credentials;
+mod disguises;
 mod fields;
 mod ids;
 mod sign_in;
 mod text;
 mod transport;
+mod uploads;
 
 const PROFILE: &str = "/api/v1/profile";
 const SETTINGS: &str = "/api/v1/settings";
@@ -146,7 +159,7 @@ fn the_table_names_every_test_and_no_other() {
         let sources = [source(&format!("bad_inputs/{module}")), source(module)].concat();
         assert!(sources.contains(&format!("async fn {test}(store: Store)")), "no {module}::{test}");
     }
-    for module in ["credentials", "fields", "ids", "sign_in", "text", "transport"] {
+    for module in ["credentials", "disguises", "fields", "ids", "sign_in", "text", "transport", "uploads"] {
         for line in source(&format!("bad_inputs/{module}")).lines() {
             let test = line.strip_prefix("async fn ").and_then(|rest| rest.strip_suffix("(store: Store) {"));
             assert!(test.is_none_or(|test| named.contains(&(module, test))), "not in the table: {module}::{line}");

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::Store;
 use crate::on_both_stores;
+use crate::pictures::{RED, png};
 use crate::site::{PASSWORD, Site, User, send};
 
 const EXPORT: &str = "/api/v1/account/export";
@@ -26,11 +27,22 @@ async fn everything_held_is_in_one_document(store: Store) {
     assert_eq!(site.patch_as(&user, "/api/v1/settings", json!({ "theme": "dark" })).await.status, 200);
     let channels = json!({ "notification_settings": { "sms_enabled": true } });
     let mobile = site.mobile_post(&user, channels).await;
+    let picture = site.uploaded(&user, &png(9, 9, RED)).await[0].split('/').nth(3).unwrap().to_owned();
     let document = export(&site, &user).await;
     let names: Vec<_> = document.as_object().unwrap().keys().map(String::as_str).collect();
-    let expected =
-        ["account", "exported_at", "identities", "notification_preferences", "profile", "sessions", "settings"];
+    let expected = [
+        "account",
+        "exported_at",
+        "identities",
+        "notification_preferences",
+        "pictures",
+        "profile",
+        "sessions",
+        "settings",
+    ];
     assert_eq!(names, expected);
+    let pictures = document["pictures"].as_array().unwrap();
+    assert_eq!((pictures.len(), &pictures[0]["id"], &pictures[0]["purge_after"]), (1, &json!(picture), &Value::Null));
     assert_eq!(document["exported_at"], "2026-11-20T12:00:00.123457Z");
     assert_eq!(document["profile"], site.profile(&user).await);
     assert_eq!(document["settings"], site.get_as(&user, "/api/v1/settings").await.json);

@@ -8,6 +8,7 @@
 )]
 
 mod accounts;
+mod avatars;
 mod bad_inputs;
 mod caching;
 mod conventions;
@@ -20,6 +21,7 @@ mod idempotency;
 mod issuers;
 mod limits;
 mod openapi;
+mod pictures;
 mod profile;
 mod refresh;
 mod sessions;

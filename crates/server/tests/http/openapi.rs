@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::Store;
 use crate::on_both_stores;
+use crate::pictures::{RED, form, png, routes};
 use crate::site::{Answer, PASSWORD, Site, send};
 
 /// Follows `$ref`s.
@@ -169,6 +170,37 @@ async fn answers_are_as_described(store: Store) {
     }
 }
 
+async fn pictures_are_answered_as_described(store: Store) {
+    let site = store.open().await;
+    let document = document(&site).await;
+    let user = site.user().await;
+    let patterns = ["/api/v1/profile/avatar", "/avatars/upload/{id}", "/users/{id}/avatar"];
+    for ((method, path), pattern) in routes(&user).into_iter().zip(patterns) {
+        for (form, status) in [
+            (form(&[("file", &png(9, 9, RED))]), 200),
+            (form(&[]), 400),
+            (form(&[("file", b"no picture")]), 415),
+            (form(&[("file", &vec![0; 5 * 1_024 * 1_024 + 1])]), 413),
+        ] {
+            let answer = site.send_form(method.clone(), &path, Some(&user), form).await;
+            assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
+            check_answer(&document, &method, pattern, &answer);
+        }
+        let answer = site.send_form(method.clone(), &path, None, form(&[])).await;
+        assert_eq!(answer.status, 401, "{method} {path}: {answer:?}");
+        check_answer(&document, &method, pattern, &answer);
+    }
+    let [.., large] = site.uploaded(&user, &png(9, 9, RED)).await;
+    let alias = format!("/avatars/{}/large", user.id);
+    for (pattern, path) in [("/avatars/{user}/{picture}/{file}", &large), ("/avatars/{user}/{size}", &alias)] {
+        for path in [path.clone(), path.replace("large", "huge")] {
+            check_answer(&document, &Method::GET, pattern, &site.get(&path).await);
+        }
+    }
+    let answer = site.delete_as(&user, "/api/v1/profile/avatar").await;
+    check_answer(&document, &Method::DELETE, "/api/v1/profile/avatar", &answer);
+}
+
 async fn a_deletion_is_answered_as_described(store: Store) {
     let site = store.open().await;
     let document = document(&site).await;
@@ -220,6 +252,7 @@ async fn the_page_works_offline(store: Store) {
 
 on_both_stores! {
     answers_are_as_described,
+    pictures_are_answered_as_described,
     a_deletion_is_answered_as_described,
     strangers_too_get_what_is_described,
     the_page_works_offline,

@@ -54,7 +54,9 @@ impl Store {
             ("RATE_LIMIT_PER_MINUTE".to_owned(), "0".to_owned()),
             ("JWT_SECRET_KEY".to_owned(), SECRET.to_owned()),
         ]);
+        let avatars = tempfile::tempdir().unwrap();
         if let Self::Postgres(database) = self {
+            all.insert("AVATAR_DIR".to_owned(), avatars.path().to_str().unwrap().to_owned());
             all.insert("DATABASE_URL".to_owned(), database.url());
             all.insert("DATABASE_POOL_SIZE".to_owned(), "4".to_owned());
         }
@@ -65,7 +67,7 @@ impl Store {
         let config = Config::read(&all).unwrap_or_else(|problems| panic!("{problems}"));
         let running = start(&config, overrides).await.unwrap_or_else(|error| panic!("{error}"));
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
-        Site { base: format!("http://{}", running.address()), client, clock, _running: running }
+        Site { base: format!("http://{}", running.address()), client, clock, _running: running, _avatars: avatars }
     }
 }
 
@@ -75,6 +77,8 @@ pub(crate) struct Site {
     pub(crate) clock: Arc<TestClock>,
     client: Client,
     _running: Running,
+    /// Where Postgres has no directory of the test's own to keep pictures in.
+    _avatars: tempfile::TempDir,
 }
 
 /// An answer, read whole.
@@ -82,6 +86,7 @@ pub(crate) struct Site {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
+    pub(crate) bytes: Vec<u8>,
     pub(crate) text: String,
     /// `null` where the body is no JSON.
     pub(crate) json: Value,
@@ -143,6 +148,7 @@ pub(crate) struct Operation {
     pub(crate) takes_token: bool,
     pub(crate) needs_token: bool,
     pub(crate) reads_json: bool,
+    pub(crate) reads_form: bool,
     pub(crate) needs_body: bool,
 }
 
@@ -150,9 +156,10 @@ pub(crate) struct Operation {
 pub(crate) async fn send(request: RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    let text = response.text().await.unwrap();
+    let bytes = response.bytes().await.unwrap().to_vec();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
     let json = serde_json::from_str(&text).unwrap_or_default();
-    Answer { status, headers, text, json }
+    Answer { status, headers, bytes, text, json }
 }
 
 impl Site {
@@ -266,12 +273,14 @@ impl Site {
                     takes_token: ways.iter().any(|way| way.get("bearer").is_some()),
                     needs_token: !ways.is_empty() && ways.iter().all(|way| way.get("bearer").is_some()),
                     reads_json: !operation["requestBody"]["content"]["application/json"].is_null(),
+                    reads_form: !operation["requestBody"]["content"]["multipart/form-data"].is_null(),
                     needs_body: operation["requestBody"]["required"] == true,
                 }
             })
         });
         let all: Vec<_> = all.collect();
         assert!(all.iter().any(|operation| operation.needs_token) && all.iter().any(|operation| operation.reads_json));
+        assert!(all.iter().any(|operation| operation.reads_form));
         all
     }
 }

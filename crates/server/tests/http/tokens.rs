@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::Store;
 use crate::forge::{Forge, hs256};
 use crate::on_both_stores;
+use crate::pictures::{FORM, RED, form, png};
 use crate::site::{SECRET, send};
 
 async fn a_token_ends_when_it_says(store: Store) {
@@ -33,7 +34,12 @@ async fn a_token_of_nobody_opens_nothing(store: Store) {
         let body = json!({ "new_password": "An0therPassw0rd", "name": "x" });
         let body = if path.starts_with("/api/v1") { json!({}) } else { body };
         let request = site.request(method.clone(), &path).header("X-App-Type", "mobile").bearer_auth(&token);
-        let answer = send(request.json(&body)).await;
+        let request = if operation.reads_form {
+            request.header("Content-Type", FORM).body(form(&[("file", &png(8, 8, RED))]))
+        } else {
+            request.json(&body)
+        };
+        let answer = send(request).await;
         let is_told = matches!(answer.refusal(), (401, "unauthorized") | (404, "not_found"));
         assert!(is_told, "{method} {path}: {answer:?}");
     }

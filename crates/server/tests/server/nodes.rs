@@ -25,7 +25,14 @@ struct User {
 }
 
 async fn node(url: &str) -> Node {
-    let variables = [("PORT", "0"), ("DATABASE_URL", url), ("DATABASE_POOL_SIZE", "4"), ("RATE_LIMIT_PER_MINUTE", "0")];
+    let avatars = concat!(env!("CARGO_TARGET_TMPDIR"), "/avatars");
+    let variables = [
+        ("PORT", "0"),
+        ("DATABASE_URL", url),
+        ("DATABASE_POOL_SIZE", "4"),
+        ("RATE_LIMIT_PER_MINUTE", "0"),
+        ("AVATAR_DIR", avatars),
+    ];
     let config = Config::of(variables).unwrap();
     let running = start(&config, Overrides { workers: Some(1), ..Overrides::default() }).await.unwrap();
     Node { running, client: Client::new() }

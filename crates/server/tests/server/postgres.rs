@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use url::Url;
 
 async fn on(url: &str, pairs: &[(&str, &str)]) -> Result<Running, StartError> {
-    let variables = [("PORT", "0"), ("DATABASE_URL", url), ("DATABASE_POOL_SIZE", "2")];
+    let avatars = concat!(env!("CARGO_TARGET_TMPDIR"), "/avatars");
+    let variables = [("PORT", "0"), ("DATABASE_URL", url), ("DATABASE_POOL_SIZE", "2"), ("AVATAR_DIR", avatars)];
     let config = Config::of(variables.into_iter().chain(pairs.iter().copied())).unwrap();
     start(&config, Overrides { workers: Some(1), ..Overrides::default() }).await
 }

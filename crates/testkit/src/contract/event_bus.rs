@@ -177,6 +177,7 @@ pub async fn every_kind_of_event_is_heard_as_it_was_published(nodes: &Nodes) {
     let events = [
         EventBody::AccountCreated,
         EventBody::ProfileUpdated { version: i64::MAX, changed },
+        EventBody::AvatarChanged { images_processed: u32::MAX, storage_bytes: u64::MAX },
         EventBody::PasswordChanged,
         sessions_ended(2),
         EventBody::SessionsEnded { sessions: Vec::new(), everywhere: true },

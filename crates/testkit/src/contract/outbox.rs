@@ -57,6 +57,7 @@ fn versions(events: &[Event]) -> Vec<i64> {
     let version = |event: &Event| match &event.body {
         EventBody::ProfileUpdated { version, changed: _ } => Some(*version),
         EventBody::AccountCreated
+        | EventBody::AvatarChanged { .. }
         | EventBody::PasswordChanged
         | EventBody::SessionsEnded { .. }
         | EventBody::AccountDeleted { .. } => None,

@@ -94,8 +94,8 @@ pub async fn update_stores_the_whole_decision(stores: &Stores) {
     let user = stores.given(registered("ada")).await;
     let before = stores.held(user).await;
     let change = change_with_channels(user, every_field("Ada.L"), push(true));
-    let Decision { view, event, channels_changed } = decide(&stores.view(user).await, &change).unwrap();
-    assert!(channels_changed);
+    let Decision { view, event, channels_changed, pictures } = decide(&stores.view(user).await, &change).unwrap();
+    assert!(channels_changed && pictures.is_none());
     assert_eq!(updated(stores, &change).await, view);
     let after = stores.held(user).await;
     let events: Vec<Event> = before.events.into_iter().chain(event).collect();

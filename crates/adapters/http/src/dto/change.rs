@@ -8,6 +8,7 @@ use frontdesk_profile::{AvatarUrl, FieldError, FieldText};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::config::PublicUrl;
 use crate::error::ApiError;
 use crate::input::{Fields, Unknown};
 
@@ -154,8 +155,13 @@ fn preferences(value: Value) -> Result<PreferencesPatch, Vec<(String, FieldError
     }
 }
 
-/// Reads a change of a profile.
-pub(crate) fn profile_patch(object: Map<String, Value>, unknown: Unknown) -> Result<ProfilePatch, ApiError> {
+/// Reads a change of a profile. Pictures of our own are stored by their paths, however they were shown.
+pub(crate) fn profile_patch(
+    mut object: Map<String, Value>,
+    unknown: Unknown,
+    public: &PublicUrl,
+) -> Result<ProfilePatch, ApiError> {
+    public.store(&mut object);
     let mut fields = Fields::new(object, unknown);
     let patch = ProfilePatch {
         username: fields.replaceable("username"),
@@ -253,7 +259,8 @@ mod tests {
     fn every_described_field_is_read_and_no_other() {
         let schema = serde_json::to_value(ProfileChanges::schema()).unwrap();
         for name in schema["properties"].as_object().unwrap().keys() {
-            let error = profile_patch(object(json!({ name: [[]] })), Unknown::Refuse).unwrap_err();
+            let error =
+                profile_patch(object(json!({ name: [[]] })), Unknown::Refuse, &PublicUrl::default()).unwrap_err();
             let message = error.details["fields"].to_string();
             assert!(!message.contains("not a known field"), "{name}: {message}");
         }
@@ -262,8 +269,8 @@ mod tests {
     #[test]
     fn unknown_sizes_are_told_on_v1_and_dropped_elsewhere() {
         let body = || object(json!({ "avatar_urls": { "huge": "https://a.test/x" } }));
-        assert!(profile_patch(body(), Unknown::Refuse).is_err());
-        let patch = profile_patch(body(), Unknown::Ignore).unwrap();
+        assert!(profile_patch(body(), Unknown::Refuse, &PublicUrl::default()).is_err());
+        let patch = profile_patch(body(), Unknown::Ignore, &PublicUrl::default()).unwrap();
         assert_eq!(patch.avatar_urls, Patch::Set(AvatarUrls::default()));
     }
 
@@ -271,7 +278,7 @@ mod tests {
     fn an_error_inside_an_object_names_its_path() {
         let body =
             object(json!({ "avatar_urls": { "small": "javascript:x" }, "preferences": { "voice_preference": 1 } }));
-        let error = profile_patch(body, Unknown::Refuse).unwrap_err();
+        let error = profile_patch(body, Unknown::Refuse, &PublicUrl::default()).unwrap_err();
         let fields: Vec<_> = error.details["fields"].as_object().unwrap().keys().cloned().collect();
         assert_eq!(fields, ["avatar_urls.small", "preferences.voice_preference"]);
     }

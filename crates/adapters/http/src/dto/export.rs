@@ -1,6 +1,7 @@
 //! Everything held about a user, on the wire.
 
 use frontdesk_kernel::Timestamp;
+use frontdesk_profile::Picture;
 use frontdesk_profile::account::Account;
 use frontdesk_profile::session::{Client, Session};
 use frontdesk_profile::token::Identity;
@@ -52,6 +53,26 @@ impl ExportedSessionBody {
     }
 }
 
+/// A picture that was uploaded and of which files may exist.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PictureBody {
+    id: String,
+    /// Of the files of all its sizes.
+    bytes: u64,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// From when on its files may go; null while the profile shows it.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    purge_after: Option<Timestamp>,
+}
+
+impl PictureBody {
+    pub(crate) fn of(picture: Picture) -> Self {
+        let Picture { id, bytes, created_at, purge_after } = picture;
+        Self { id: id.to_string(), bytes, created_at, purge_after }
+    }
+}
+
 /// How a trusted issuer names the user.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IdentityBody {
@@ -77,5 +98,6 @@ pub(crate) struct ExportBody<'a> {
     settings: SettingsBody,
     notification_preferences: ChannelsBody,
     sessions: Vec<ExportedSessionBody>,
+    pictures: Vec<PictureBody>,
     identities: Vec<IdentityBody>,
 }

@@ -3,40 +3,71 @@
 use std::borrow::Cow;
 
 use frontdesk_kernel::Timestamp;
-use frontdesk_profile::FieldText;
 use frontdesk_profile::channels::Channels;
 use frontdesk_profile::profile::{AvatarUrls, Profile, View};
+use frontdesk_profile::{AvatarUrl, FieldText};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::config::PublicUrl;
+
 fn text<T: FieldText>(field: Option<&T>) -> Option<&str> {
     field.map(FieldText::as_str)
+}
+
+fn url<'a>(url: Option<&'a AvatarUrl>, public: &PublicUrl) -> Option<Cow<'a, str>> {
+    url.map(|url| public.shown(url.as_str()))
 }
 
 /// Picture URLs by size; a size without a picture is absent.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AvatarUrlsBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    thumbnail: Option<&'a str>,
+    thumbnail: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    small: Option<&'a str>,
+    small: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    medium: Option<&'a str>,
+    medium: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    large: Option<&'a str>,
+    large: Option<Cow<'a, str>>,
 }
 
 impl<'a> AvatarUrlsBody<'a> {
-    fn of(urls: &'a AvatarUrls) -> Self {
+    fn of(urls: &'a AvatarUrls, public: &PublicUrl) -> Self {
         let AvatarUrls { thumbnail, small, medium, large } = urls;
         Self {
-            thumbnail: text(thumbnail.as_ref()),
-            small: text(small.as_ref()),
-            medium: text(medium.as_ref()),
-            large: text(large.as_ref()),
+            thumbnail: url(thumbnail.as_ref(), public),
+            small: url(small.as_ref(), public),
+            medium: url(medium.as_ref(), public),
+            large: url(large.as_ref(), public),
         }
+    }
+}
+
+/// Where the picture of a profile is seen.
+fn avatar_url<'a>(profile: &'a Profile, public: &PublicUrl) -> Option<Cow<'a, str>> {
+    url(profile.avatar_url.as_ref(), public)
+}
+
+/// The same in each size.
+fn avatar_urls<'a>(profile: &'a Profile, public: &PublicUrl) -> Option<AvatarUrlsBody<'a>> {
+    profile.avatar_urls.as_ref().map(|urls| AvatarUrlsBody::of(urls, public))
+}
+
+/// The picture that was uploaded, in each size.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AvatarBody<'a> {
+    success: bool,
+    /// The medium size.
+    avatar_url: Option<Cow<'a, str>>,
+    avatar_urls: Option<AvatarUrlsBody<'a>>,
+}
+
+impl<'a> AvatarBody<'a> {
+    pub(crate) fn of(profile: &'a Profile, public: &PublicUrl) -> Self {
+        Self { success: true, avatar_url: avatar_url(profile, public), avatar_urls: avatar_urls(profile, public) }
     }
 }
 
@@ -71,7 +102,7 @@ pub(crate) struct ProfileBody<'a> {
     linkedin_username: Option<&'a str>,
     github_username: Option<&'a str>,
     twitter_username: Option<&'a str>,
-    avatar_url: Option<&'a str>,
+    avatar_url: Option<Cow<'a, str>>,
     avatar_urls: Option<AvatarUrlsBody<'a>>,
     timezone: &'a str,
     language: &'a str,
@@ -90,11 +121,11 @@ pub(crate) struct ProfileBody<'a> {
 
 impl<'a> ProfileBody<'a> {
     /// As v1 shows it.
-    pub(crate) fn of(profile: &'a Profile) -> Self {
-        Self::named(profile, Name::Stored)
+    pub(crate) fn of(profile: &'a Profile, public: &PublicUrl) -> Self {
+        Self::named(profile, public, Name::Stored)
     }
 
-    fn named(profile: &'a Profile, name: Name) -> Self {
+    fn named(profile: &'a Profile, public: &PublicUrl, name: Name) -> Self {
         let shown_name = profile.shown_name();
         let display_name = match name {
             Name::Stored => text(profile.display_name.as_ref()).map(Cow::Borrowed),
@@ -118,8 +149,8 @@ impl<'a> ProfileBody<'a> {
             linkedin_username: text(profile.linkedin_username.as_ref()),
             github_username: text(profile.github_username.as_ref()),
             twitter_username: text(profile.twitter_username.as_ref()),
-            avatar_url: text(profile.avatar_url.as_ref()),
-            avatar_urls: profile.avatar_urls.as_ref().map(AvatarUrlsBody::of),
+            avatar_url: avatar_url(profile, public),
+            avatar_urls: avatar_urls(profile, public),
             timezone: profile.timezone.as_str(),
             language: profile.language.as_str(),
             public_profile: profile.public_profile,
@@ -143,7 +174,7 @@ pub(crate) struct UserBody<'a> {
     display_name: Option<Cow<'a, str>>,
     email: Option<&'a str>,
     bio: Option<&'a str>,
-    avatar_url: Option<&'a str>,
+    avatar_url: Option<Cow<'a, str>>,
     avatar_urls: Option<AvatarUrlsBody<'a>>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -154,7 +185,7 @@ pub(crate) struct UserBody<'a> {
 }
 
 impl<'a> UserBody<'a> {
-    pub(crate) fn of(profile: &'a Profile) -> Self {
+    pub(crate) fn of(profile: &'a Profile, public: &PublicUrl) -> Self {
         Self {
             id: profile.id.as_uuid(),
             user_id: profile.id.as_uuid(),
@@ -162,12 +193,12 @@ impl<'a> UserBody<'a> {
             display_name: profile.shown_name(),
             email: text(profile.email.as_ref()),
             bio: text(profile.bio.as_ref()),
-            avatar_url: text(profile.avatar_url.as_ref()),
-            avatar_urls: profile.avatar_urls.as_ref().map(AvatarUrlsBody::of),
+            avatar_url: avatar_url(profile, public),
+            avatar_urls: avatar_urls(profile, public),
             created_at: profile.created_at,
             updated_at: profile.updated_at,
             version: profile.version,
-            profile: ProfileBody::named(profile, Name::Shown),
+            profile: ProfileBody::named(profile, public, Name::Shown),
         }
     }
 }
@@ -208,7 +239,7 @@ pub(crate) struct PublicFields<'a> {
     username: Option<&'a str>,
     /// The shown name.
     display_name: Option<Cow<'a, str>>,
-    avatar_url: Option<&'a str>,
+    avatar_url: Option<Cow<'a, str>>,
     avatar_urls: Option<AvatarUrlsBody<'a>>,
     /// Only where the profile is public.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -216,14 +247,14 @@ pub(crate) struct PublicFields<'a> {
 }
 
 impl<'a> PublicFields<'a> {
-    fn of(profile: &'a Profile) -> Self {
+    fn of(profile: &'a Profile, public: &PublicUrl) -> Self {
         Self {
             id: profile.id.as_uuid(),
             user_id: profile.id.as_uuid(),
             username: text(profile.username.as_ref()),
             display_name: profile.shown_name(),
-            avatar_url: text(profile.avatar_url.as_ref()),
-            avatar_urls: profile.avatar_urls.as_ref().map(AvatarUrlsBody::of),
+            avatar_url: avatar_url(profile, public),
+            avatar_urls: avatar_urls(profile, public),
             about: profile.public_profile.then(|| AboutBody::of(profile)),
         }
     }
@@ -238,8 +269,8 @@ pub(crate) struct PublicUserBody<'a> {
 }
 
 impl<'a> PublicUserBody<'a> {
-    pub(crate) fn of(profile: &'a Profile) -> Self {
-        Self { flat: PublicFields::of(profile), profile: PublicFields::of(profile) }
+    pub(crate) fn of(profile: &'a Profile, public: &PublicUrl) -> Self {
+        Self { flat: PublicFields::of(profile, public), profile: PublicFields::of(profile, public) }
     }
 }
 
@@ -253,8 +284,8 @@ pub(crate) struct PublicProfileBody<'a> {
 }
 
 impl<'a> PublicProfileBody<'a> {
-    pub(crate) fn of(profile: &'a Profile) -> Self {
-        Self { fields: PublicFields::of(profile), shown_name: profile.shown_name() }
+    pub(crate) fn of(profile: &'a Profile, public: &PublicUrl) -> Self {
+        Self { fields: PublicFields::of(profile, public), shown_name: profile.shown_name() }
     }
 }
 
@@ -283,7 +314,7 @@ pub(crate) struct MobileProfileBody<'a> {
     created_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
-    avatar_url: Option<&'a str>,
+    avatar_url: Option<Cow<'a, str>>,
     avatar_urls: Option<AvatarUrlsBody<'a>>,
     #[schema(value_type = Object)]
     preferences: Cow<'static, Map<String, Value>>,
@@ -297,7 +328,7 @@ pub(crate) struct MobileBody<'a> {
 }
 
 impl<'a> MobileBody<'a> {
-    pub(crate) fn of(view: &'a View) -> Self {
+    pub(crate) fn of(view: &'a View, public: &PublicUrl) -> Self {
         let View { profile, channels } = view;
         Self {
             user_profile: MobileProfileBody {
@@ -305,8 +336,8 @@ impl<'a> MobileBody<'a> {
                 email: text(profile.email.as_ref()),
                 created_at: profile.created_at,
                 updated_at: profile.updated_at,
-                avatar_url: text(profile.avatar_url.as_ref()),
-                avatar_urls: profile.avatar_urls.as_ref().map(AvatarUrlsBody::of),
+                avatar_url: avatar_url(profile, public),
+                avatar_urls: avatar_urls(profile, public),
                 preferences: profile.preferences.shown(),
                 notification_settings: channels.unwrap_or_default().into(),
             },
@@ -324,7 +355,7 @@ pub(crate) struct MobileUpdatedBody<'a> {
 }
 
 impl<'a> MobileUpdatedBody<'a> {
-    pub(crate) fn of(view: &'a View) -> Self {
-        Self { success: true, message: "Profile updated successfully", view: MobileBody::of(view) }
+    pub(crate) fn of(view: &'a View, public: &PublicUrl) -> Self {
+        Self { success: true, message: "Profile updated successfully", view: MobileBody::of(view, public) }
     }
 }

@@ -11,10 +11,10 @@ use futures_util::future::ready;
 use futures_util::{Stream, StreamExt as _, stream};
 use serde_json::{Value, json};
 
-use crate::config::Services;
+use crate::config::{PublicUrl, Services};
 use crate::credential::Caller;
 use crate::dto::error::ErrorBody;
-use crate::dto::export::{AccountBody, ExportBody, ExportedSessionBody, IdentityBody};
+use crate::dto::export::{AccountBody, ExportBody, ExportedSessionBody, IdentityBody, PictureBody};
 use crate::dto::settings::SettingsBody;
 use crate::dto::view::{ChannelsBody, ProfileBody};
 use crate::error::{ApiError, ApiResult};
@@ -30,13 +30,20 @@ enum Section {
     Settings,
     NotificationPreferences,
     Sessions,
+    Pictures,
     Identities,
 }
 
 impl Section {
     /// After the account, which is read before anything is sent: a store out of reach is then a plain 503.
-    const REST: &'static [Self] =
-        &[Self::Profile, Self::Settings, Self::NotificationPreferences, Self::Sessions, Self::Identities];
+    const REST: &'static [Self] = &[
+        Self::Profile,
+        Self::Settings,
+        Self::NotificationPreferences,
+        Self::Sessions,
+        Self::Pictures,
+        Self::Identities,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
@@ -45,6 +52,7 @@ impl Section {
             Self::Settings => "settings",
             Self::NotificationPreferences => "notification_preferences",
             Self::Sessions => "sessions",
+            Self::Pictures => "pictures",
             Self::Identities => "identities",
         }
     }
@@ -56,7 +64,8 @@ impl Section {
             Self::Account => json!(AccountBody::of(services.accounts.account(user).await?.ok_or_else(gone)?)),
             Self::Profile => {
                 let profile = services.profiles.profile(user).await?.ok_or_else(gone)?;
-                json!(ProfileBody::of(&profile))
+                // Pictures by their paths: as they are held.
+                json!(ProfileBody::of(&profile, &PublicUrl::default()))
             }
             Self::Settings => json!(SettingsBody::from(&services.settings.settings(user).await?.ok_or_else(gone)?)),
             Self::NotificationPreferences => {
@@ -64,6 +73,10 @@ impl Section {
                 json!(ChannelsBody::from(view.channels.unwrap_or_default()))
             }
             Self::Sessions => sessions(services, user).await?,
+            Self::Pictures => {
+                let pictures = services.avatars.pictures(user).await?;
+                pictures.into_iter().map(|picture| json!(PictureBody::of(picture))).collect()
+            }
             Self::Identities => {
                 let identities = services.accounts.identities(user).await?;
                 identities.into_iter().map(|identity| json!(IdentityBody::of(identity))).collect()

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{own_update_refused, tagged, to_the_end};
 use crate::body::Body;
-use crate::config::Services;
+use crate::config::{HttpConfig, PublicUrl, Services};
 use crate::credential::Caller;
 use crate::dto::change::{MobileChanges, NameChange, mobile_patch, name_patch};
 use crate::dto::error::ErrorBody;
@@ -28,13 +28,14 @@ fn require_label(request: &HttpRequest) -> Result<(), ApiError> {
     Err(ApiError::malformed("the header X-App-Type: mobile is required"))
 }
 
-fn refused(error: UpdateError) -> ApiError {
-    own_update_refused(error, |current| json!(MobileBody::of(current)))
+fn refused(error: UpdateError, public: &PublicUrl) -> ApiError {
+    own_update_refused(error, |current| json!(MobileBody::of(current, public)))
 }
 
 async fn change(
     request: &HttpRequest,
     services: &Services,
+    config: Data<HttpConfig>,
     user: UserId,
     patch: ProfilePatch,
     channels: ChannelsPatch,
@@ -42,7 +43,8 @@ async fn change(
     let precondition = entity_tag::precondition(request, user);
     let profiles = services.profiles.clone();
     to_the_end(async move {
-        profiles.update(user, Authority::Granted, patch, Some(channels), precondition).await.map_err(refused)
+        let updated = profiles.update(user, Authority::Granted, patch, Some(channels), precondition).await;
+        updated.map_err(|error| refused(error, &config.public_url))
     })
     .await
 }
@@ -52,10 +54,12 @@ async fn change(
     security(("bearer" = [])), params(("X-App-Type" = String, Header, description = "`mobile`")),
     responses((status = 200, body = MobileBody), (status = 304), (status = 400, body = ErrorBody),
         (status = 401, body = ErrorBody)))]
-pub(crate) async fn show((request, caller, services): (HttpRequest, Caller, Data<Services>)) -> ApiResult {
+pub(crate) async fn show(
+    (request, caller, services, config): (HttpRequest, Caller, Data<Services>, Data<HttpConfig>),
+) -> ApiResult {
     require_label(&request)?;
     let view = services.profiles.view(caller.user_id()).await?.ok_or_else(ApiError::unauthorized)?;
-    Ok(tagged(&request, entity_tag::of_view(&view), MobileBody::of(&view)))
+    Ok(tagged(&request, entity_tag::of_view(&view), MobileBody::of(&view, &config.public_url)))
 }
 
 /// Changes name, preferences and notification channels.
@@ -66,12 +70,14 @@ pub(crate) async fn show((request, caller, services): (HttpRequest, Caller, Data
         (status = 401, body = ErrorBody), (status = 412, body = ErrorBody), (status = 413, body = ErrorBody),
         (status = 415, body = ErrorBody)))]
 pub(crate) async fn update(
-    (request, caller, body, services): (HttpRequest, Caller, Body, Data<Services>),
+    (request, caller, body, services, config): (HttpRequest, Caller, Body, Data<Services>, Data<HttpConfig>),
 ) -> ApiResult {
     require_label(&request)?;
     let (patch, channels) = mobile_patch(body.object().await?)?;
-    let view = change(&request, &services, caller.user_id(), patch, channels).await?;
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, entity_tag::of_view(&view))).json(MobileUpdatedBody::of(&view)))
+    let view = change(&request, &services, config.clone(), caller.user_id(), patch, channels).await?;
+    Ok(HttpResponse::Ok()
+        .insert_header((header::ETAG, entity_tag::of_view(&view)))
+        .json(MobileUpdatedBody::of(&view, &config.public_url)))
 }
 
 /// The first app's way to change the name.
@@ -82,14 +88,14 @@ pub(crate) async fn update(
         (status = 401, body = ErrorBody), (status = 412, body = ErrorBody), (status = 413, body = ErrorBody),
         (status = 415, body = ErrorBody)))]
 pub(crate) async fn rename(
-    (request, caller, body, services): (HttpRequest, Caller, Body, Data<Services>),
+    (request, caller, body, services, config): (HttpRequest, Caller, Body, Data<Services>, Data<HttpConfig>),
 ) -> ApiResult {
     require_label(&request)?;
     let patch = name_patch(body.object_or_form().await?)?;
-    let view = change(&request, &services, caller.user_id(), patch, ChannelsPatch::default()).await?;
+    let view = change(&request, &services, config.clone(), caller.user_id(), patch, ChannelsPatch::default()).await?;
     Ok(HttpResponse::Ok()
         .insert_header((header::ETAG, entity_tag::of_view(&view)))
         .insert_header(("deprecation", "true"))
         .insert_header((header::LINK, "</mobile/user/profile>; rel=\"successor-version\""))
-        .json(MobileUpdatedBody::of(&view)))
+        .json(MobileUpdatedBody::of(&view, &config.public_url)))
 }

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use super::auth::TokenBody;
 use super::{tagged, to_the_end, update_refused};
 use crate::body::Body;
-use crate::config::{HttpConfig, Services};
+use crate::config::{HttpConfig, PublicUrl, Services};
 use crate::credential::{Anonymous, MaybeCaller, client, note_user};
 use crate::dto::change::{ProfileChanges, profile_patch};
 use crate::dto::error::ErrorBody;
@@ -98,7 +98,7 @@ enum Seen<'a> {
     Public(PublicUserBody<'a>),
 }
 
-fn user_id(path: &str) -> Result<UserId, ApiError> {
+pub(super) fn user_id(path: &str) -> Result<UserId, ApiError> {
     path.parse().map_err(|_| ApiError::no_user())
 }
 
@@ -131,6 +131,7 @@ enum Registering {
 /// Registers under a key, once. The answer is stored in the transaction that stores the account.
 async fn register_once(
     services: &Services,
+    public: &PublicUrl,
     scope: Scope,
     print: Fingerprint,
     object: Map<String, Value>,
@@ -144,7 +145,7 @@ async fn register_once(
     let registering = async {
         let (new, tokens) = prepare(services, registration(user_id, object, client)?).await?;
         let token = TokenBody::of(tokens, &services.sessions);
-        let body = json!(RegisteredBody { user: UserBody::of(&new.profile), token });
+        let body = json!(RegisteredBody { user: UserBody::of(&new.profile, public), token });
         let kept = completion(claim.clone(), StatusCode::CREATED, body.clone(), SECRETS);
         services.accounts.create(&new, Some(&kept)).await?;
         Ok::<_, ApiError>(Registering::Created { profile: Box::new(new.profile), body })
@@ -158,6 +159,7 @@ async fn register_once(
 
 async fn register_freely(
     services: &Services,
+    public: &PublicUrl,
     object: Map<String, Value>,
     client: Client,
 ) -> Result<Registering, ApiError> {
@@ -165,7 +167,7 @@ async fn register_freely(
     let (new, tokens) = prepare(services, registration).await?;
     services.accounts.create(&new, None).await?;
     let token = TokenBody::of(tokens, &services.sessions);
-    let body = json!(RegisteredBody { user: UserBody::of(&new.profile), token });
+    let body = json!(RegisteredBody { user: UserBody::of(&new.profile, public), token });
     Ok(Registering::Created { profile: Box::new(new.profile), body })
 }
 
@@ -184,9 +186,10 @@ pub(crate) async fn register(
     let keyed = keyed.transpose()?;
     let (services, client) = (services.into_inner(), client(&request));
     let registered = to_the_end(async move {
+        let public = &config.public_url;
         match keyed {
-            Some((scope, print)) => register_once(&services, scope, print, object, client).await,
-            None => register_freely(&services, object, client).await,
+            Some((scope, print)) => register_once(&services, public, scope, print, object, client).await,
+            None => register_freely(&services, public, object, client).await,
         }
     });
     match registered.await? {
@@ -201,12 +204,11 @@ pub(crate) async fn register(
     }
 }
 
-fn full(request: &HttpRequest, profile: &Profile) -> HttpResponse {
-    tagged(request, entity_tag::of_profile(profile), UserBody::of(profile))
-}
-
-fn public(request: &HttpRequest, profile: &Profile) -> HttpResponse {
-    tagged(request, entity_tag::of_public(profile), PublicUserBody::of(profile))
+fn answer(request: &HttpRequest, profile: &Profile, sees_all: bool, public: &PublicUrl) -> HttpResponse {
+    if sees_all {
+        return tagged(request, entity_tag::of_profile(profile), UserBody::of(profile, public));
+    }
+    tagged(request, entity_tag::of_public(profile), PublicUserBody::of(profile, public))
 }
 
 /// A user: everything for the owner, the public view for others.
@@ -215,24 +217,25 @@ fn public(request: &HttpRequest, profile: &Profile) -> HttpResponse {
     responses((status = 200, body = inline(Seen), description = "All of it for the owner, the public view for others"),
         (status = 304), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub(crate) async fn show(
-    (request, caller, id, services): (HttpRequest, MaybeCaller, Path<String>, Data<Services>),
+    (request, caller, id, services, config): (HttpRequest, MaybeCaller, Path<String>, Data<Services>, Data<HttpConfig>),
 ) -> ApiResult {
     let user = user_id(&id)?;
     let profile = services.profiles.profile(user).await?.ok_or_else(ApiError::no_user)?;
-    if services.accounts.sees_all(user, caller.claims.as_ref()).await? {
-        return Ok(full(&request, &profile));
-    }
-    Ok(public(&request, &profile))
+    let sees_all = services.accounts.sees_all(user, caller.claims.as_ref()).await?;
+    Ok(answer(&request, &profile, sees_all, &config.public_url))
 }
 
 /// As far as the caller may see it.
-fn refused(error: UpdateError, sees_all: bool) -> ApiError {
-    update_refused(
-        error,
-        |View { profile, .. }| {
-            if sees_all { json!(UserBody::of(profile)) } else { json!(PublicUserBody::of(profile)) }
-        },
-    )
+pub(super) fn refused(error: UpdateError, sees_all: bool, public: &PublicUrl) -> ApiError {
+    update_refused(error, |View { profile, .. }| {
+        if sees_all { json!(UserBody::of(profile, public)) } else { json!(PublicUserBody::of(profile, public)) }
+    })
+}
+
+/// Whether an answer may show all of a profile that was just written: `USERS_AUTH=open` lets strangers write; it does
+/// not let them read.
+pub(super) fn sees_all(caller: &MaybeCaller, authority: Authority) -> bool {
+    caller.claims.is_some() || authority == Authority::Unclaimed
 }
 
 /// Changes a profile; absent fields stay, unknown ones are ignored.
@@ -243,21 +246,26 @@ fn refused(error: UpdateError, sees_all: bool) -> ApiError {
         (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 412, body = ErrorBody),
         (status = 413, body = ErrorBody), (status = 415, body = ErrorBody)))]
 pub(crate) async fn update(
-    (request, caller, id, body, services): (HttpRequest, MaybeCaller, Path<String>, Body, Data<Services>),
+    (request, caller, id, body, services, config): (
+        HttpRequest,
+        MaybeCaller,
+        Path<String>,
+        Body,
+        Data<Services>,
+        Data<HttpConfig>,
+    ),
 ) -> ApiResult {
     let user = user_id(&id)?;
     let authority = services.accounts.authority(user, caller.claims.as_ref()).await?;
-    let patch = profile_patch(body.object().await?, Unknown::Ignore)?;
+    let patch = profile_patch(body.object().await?, Unknown::Ignore, &config.public_url)?;
     let precondition = entity_tag::precondition(&request, user);
-    // `USERS_AUTH=open` lets strangers write; it does not let them read.
-    let sees_all = caller.claims.is_some() || authority == Authority::Unclaimed;
-    let profiles = services.profiles.clone();
+    let sees_all = sees_all(&caller, authority);
+    let (profiles, shared) = (services.profiles.clone(), config.clone());
     let updated = to_the_end(async move {
         let updated = profiles.update(user, authority, patch, None, precondition).await;
-        updated.map_err(|error| refused(error, sees_all))
+        updated.map_err(|error| refused(error, sees_all, &shared.public_url))
     });
-    let profile = updated.await?.profile;
-    Ok(if sees_all { full(&request, &profile) } else { public(&request, &profile) })
+    Ok(answer(&request, &updated.await?.profile, sees_all, &config.public_url))
 }
 
 fn password_refused(error: PasswordChangeError) -> ApiError {

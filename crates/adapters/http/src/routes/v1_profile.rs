@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{own_update_refused, tagged, to_the_end};
 use crate::body::Body;
-use crate::config::Services;
+use crate::config::{HttpConfig, PublicUrl, Services};
 use crate::credential::Caller;
 use crate::dto::change::{ProfileChanges, profile_patch};
 use crate::dto::error::ErrorBody;
@@ -18,20 +18,22 @@ use crate::entity_tag;
 use crate::error::{ApiError, ApiResult};
 use crate::input::Unknown;
 
-fn answer(request: &HttpRequest, profile: &Profile) -> HttpResponse {
-    tagged(request, entity_tag::of_profile(profile), ProfileBody::of(profile))
+fn answer(request: &HttpRequest, profile: &Profile, public: &PublicUrl) -> HttpResponse {
+    tagged(request, entity_tag::of_profile(profile), ProfileBody::of(profile, public))
 }
 
-fn refused(error: UpdateError) -> ApiError {
-    own_update_refused(error, |current| json!(ProfileBody::of(&current.profile)))
+pub(super) fn refused(error: UpdateError, public: &PublicUrl) -> ApiError {
+    own_update_refused(error, |current| json!(ProfileBody::of(&current.profile, public)))
 }
 
 /// The caller's profile.
 #[utoipa::path(get, path = "/api/v1/profile", operation_id = "getProfile", tag = "v1", security(("bearer" = [])),
     responses((status = 200, body = ProfileBody), (status = 304), (status = 401, body = ErrorBody)))]
-pub(crate) async fn show((request, caller, services): (HttpRequest, Caller, Data<Services>)) -> ApiResult {
+pub(crate) async fn show(
+    (request, caller, services, config): (HttpRequest, Caller, Data<Services>, Data<HttpConfig>),
+) -> ApiResult {
     let profile = services.profiles.profile(caller.user_id()).await?.ok_or_else(ApiError::unauthorized)?;
-    Ok(answer(&request, &profile))
+    Ok(answer(&request, &profile, &config.public_url))
 }
 
 /// Changes the caller's profile; absent fields stay.
@@ -41,16 +43,18 @@ pub(crate) async fn show((request, caller, services): (HttpRequest, Caller, Data
         (status = 409, body = ErrorBody), (status = 412, body = ErrorBody), (status = 413, body = ErrorBody),
         (status = 415, body = ErrorBody)))]
 pub(crate) async fn update(
-    (request, caller, body, services): (HttpRequest, Caller, Body, Data<Services>),
+    (request, caller, body, services, config): (HttpRequest, Caller, Body, Data<Services>, Data<HttpConfig>),
 ) -> ApiResult {
     let user = caller.user_id();
-    let patch = profile_patch(body.object().await?, Unknown::Refuse)?;
+    let patch = profile_patch(body.object().await?, Unknown::Refuse, &config.public_url)?;
     let precondition = entity_tag::precondition(&request, user);
     let profiles = services.profiles.clone();
+    let shared = config.clone();
     let updated = to_the_end(async move {
-        profiles.update(user, Authority::Granted, patch, None, precondition).await.map_err(refused)
+        let updated = profiles.update(user, Authority::Granted, patch, None, precondition).await;
+        updated.map_err(|error| refused(error, &shared.public_url))
     });
-    Ok(answer(&request, &updated.await?.profile))
+    Ok(answer(&request, &updated.await?.profile, &config.public_url))
 }
 
 /// Somebody's public profile.
@@ -59,10 +63,10 @@ pub(crate) async fn update(
     responses((status = 200, body = PublicProfileBody), (status = 304), (status = 401, body = ErrorBody),
         (status = 404, body = ErrorBody)))]
 pub(crate) async fn public(
-    (request, _caller, id, services): (HttpRequest, Caller, Path<String>, Data<Services>),
+    (request, _caller, id, services, config): (HttpRequest, Caller, Path<String>, Data<Services>, Data<HttpConfig>),
 ) -> ApiResult {
     let user: UserId = id.parse().map_err(|_| ApiError::not_found())?;
     let profile = services.profiles.profile(user).await?.filter(|profile| profile.public_profile);
     let profile = profile.ok_or_else(ApiError::not_found)?;
-    Ok(tagged(&request, entity_tag::of_public(&profile), PublicProfileBody::of(&profile)))
+    Ok(tagged(&request, entity_tag::of_public(&profile), PublicProfileBody::of(&profile, &config.public_url)))
 }

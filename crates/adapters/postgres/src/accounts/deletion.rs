@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::errors::vanished;
 use crate::locked::{Locked, all, lock};
+use crate::pictures::release;
 use crate::rows::{EventRow, revoked};
 use crate::schema::{
     idempotency_keys, identities, login_names, notification_preferences, outbox, profiles, sessions, user_settings,
@@ -56,6 +57,7 @@ pub(super) async fn delete(connection: &AsyncPgConnection, command: &DeleteAccou
         write(connection, diesel::update(users::table.find(user)).set(TombstoneRow::from(tombstone))),
         write(connection, diesel::delete(profiles::table.find(user))),
         write(connection, diesel::delete(sessions::table.filter(sessions::user_id.eq(user)))),
+        release(connection, command.user_id, command.now),
         write(connection, diesel::update(name).set(rests)),
         write(connection, diesel::delete(user_settings::table.filter(user_settings::user_id.eq(user)))),
         write(

@@ -9,9 +9,9 @@ use frontdesk_kernel::personal::OnDeletion;
 use frontdesk_postgres::PgStores;
 use frontdesk_profile::session::Which;
 use frontdesk_profile::token::Identity;
-use frontdesk_profile::{AccountStore, HOLDINGS, ProfileStore, Provision, SessionStore};
+use frontdesk_profile::{AccountStore, HOLDINGS, PictureStore, ProfileStore, Provision, ReserveError, SessionStore};
 use frontdesk_testkit::builders::{
-    change, claim, delete, end, every_field, fingerprint, noon, open, registered, session_at, set_password,
+    change, claim, delete, end, every_field, fingerprint, noon, open, registered, reservation, session_at, set_password,
 };
 use frontdesk_testkit::postgres::database;
 use tokio_postgres::Client;
@@ -28,6 +28,7 @@ async fn with_everything(stores: &PgStores, username: &str) -> UserId {
     let identity = Some(Identity { issuer, subject });
     stores.accounts.provision(&Provision { new, identity, issued_at: noon() }).await.unwrap();
     stores.profiles.update(&change(user, every_field(username))).await.unwrap();
+    stores.pictures.reserve(&reservation(user, 1)).await.unwrap();
     let ended = session_at(user, noon());
     stores.sessions.open(&open(&ended)).await.unwrap();
     stores.sessions.end(&end(user, Which::One(ended.id))).await.unwrap().unwrap();
@@ -106,6 +107,23 @@ async fn backend_that_waits(client: &Client) -> String {
             return pid;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reservation_waits_for_a_deletion_and_finds_nobody_then() {
+    let Some(database) = database().await else { return };
+    let (stores, client) = (stores(&database.url(), 2).await, owner(&database.url()).await);
+    let ada = with_everything(&stores, "ada").await;
+    let deleting = owner(&database.url()).await;
+    deleting.batch_execute("BEGIN; DELETE FROM app.profiles").await.unwrap();
+    let reserving = tokio::spawn({
+        let pictures = stores.pictures.clone();
+        async move { pictures.reserve(&reservation(ada, 2)).await }
+    });
+    backend_that_waits(&client).await;
+    deleting.batch_execute("COMMIT").await.unwrap();
+    let refused = reserving.await.unwrap();
+    assert!(matches!(refused, Err(ReserveError::NotFound)), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

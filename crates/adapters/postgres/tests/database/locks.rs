@@ -9,12 +9,12 @@ use frontdesk_profile::channels::ChannelsPatch;
 use frontdesk_profile::session::{Session, Which};
 use frontdesk_profile::settings::SettingsPatch;
 use frontdesk_profile::{
-    AccountStore, DeleteError, OpenSessionError, ProfileStore, SessionStore, SettingsError, SettingsStore,
-    StorePasswordError, UpdateError,
+    AccountStore, DeleteError, OpenSessionError, PictureStore, ProfileStore, RESERVED_FOR, ReserveError, SessionStore,
+    SettingsError, SettingsStore, StorePasswordError, UpdateError,
 };
 use frontdesk_testkit::builders::{
-    change_with_channels, delete, end, first_password, noon, open, provision, refresh, registered, session_at,
-    settings_change, username,
+    change, change_with_channels, delete, end, first_password, noon, open, picture, provision, refresh, registered,
+    reservation, session_at, settings_change, shows, shows_nothing, username,
 };
 use frontdesk_testkit::postgres::database;
 use tokio::task::JoinSet;
@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 /// Does one of the things that lock, whatever comes of it; only a store out of reach is a failure.
 async fn one_of_all(stores: &PgStores, session: &Session, index: usize) -> Result<(), Unavailable> {
     let user = session.user_id;
-    match index % 8 {
+    match index % 11 {
         0 => match stores.sessions.open(&open(&session_at(user, noon()))).await {
             Err(OpenSessionError::Unavailable(cause)) => Err(cause),
             Ok(_) | Err(OpenSessionError::Refused) => Ok(()),
@@ -45,7 +45,19 @@ async fn one_of_all(stores: &PgStores, session: &Session, index: usize) -> Resul
             _ => Ok(()),
         },
         6 => stores.accounts.provision(&provision(user, noon())).await.map(|_| ()),
-        _ if index < 56 => stores.accounts.close_claim(user).await,
+        7 => match stores.pictures.reserve(&reservation(user, 1)).await {
+            Err(ReserveError::Unavailable(cause)) => Err(cause),
+            Ok(()) | Err(ReserveError::NotFound | ReserveError::BeingRemoved) => Ok(()),
+        },
+        8 => stores.pictures.claim(noon() + RESERVED_FOR, 10).await.map(|_| ()),
+        9 => {
+            let patch = if index.is_multiple_of(2) { shows_nothing() } else { shows(user, picture(1)) };
+            match stores.profiles.update(&change(user, patch)).await {
+                Err(UpdateError::Unavailable(cause)) => Err(cause),
+                _ => Ok(()),
+            }
+        }
+        _ if index < 54 => stores.accounts.close_claim(user).await,
         _ => match stores.accounts.delete(&delete(user)).await {
             Err(DeleteError::Unavailable(cause)) => Err(cause),
             Ok(_) | Err(DeleteError::NotFound) => Ok(()),

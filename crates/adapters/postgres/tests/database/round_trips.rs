@@ -8,10 +8,12 @@ use frontdesk_kernel::Page;
 use frontdesk_kernel::idempotency::IdempotencyStore;
 use frontdesk_profile::channels::ChannelsPatch;
 use frontdesk_profile::session::{Refreshed, Session, Which};
-use frontdesk_profile::{AccountStore, ProfileStore, Provisioned, SessionStore, SettingsStore};
+use frontdesk_profile::{
+    AccountStore, CLAIMED_FOR, PictureStore, ProfileStore, Provisioned, RELEASED_FOR, SessionStore, SettingsStore,
+};
 use frontdesk_testkit::builders::{
-    change, change_with_channels, claim, completion, delete, display_name, end, fingerprint, noon, open, provision,
-    refresh, registered, session_at, set_password, user_id,
+    change, change_with_channels, claim, completion, delete, display_name, end, fingerprint, noon, open, picture,
+    provision, refresh, registered, reservation, session_at, set_password, shows, user_id,
 };
 use frontdesk_testkit::postgres::database;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -138,6 +140,37 @@ async fn each_operation_on_a_session_waits_as_seldom_as_is_safe() {
         sessions.end(&end(ada, Which::Bearer(session.id))).await.unwrap().unwrap();
     });
     assert_eq!(ended, 3, "end: lock, write, commit");
+}
+
+#[tokio::test]
+async fn each_operation_on_a_picture_waits_as_seldom_as_is_safe() {
+    let Some(database) = database().await else { return };
+    let (url, trips) = counting_line(&database.url()).await;
+    let stores = stores(&url, 1).await;
+    let (ada, _) = given(&stores, "ada").await;
+    let pictures = &stores.pictures;
+    let mut number = 0;
+
+    let reserved = round_trips!(trips, {
+        number += 1;
+        pictures.reserve(&reservation(ada, number)).await.unwrap();
+    });
+    assert_eq!(reserved, 1, "reserve");
+    let shown = round_trips!(trips, {
+        let patch = shows(ada, picture(number.into()));
+        number -= 1;
+        stores.profiles.update(&change(ada, patch)).await.unwrap()
+    });
+    assert_eq!(shown, 4, "an update of the avatar: lock, write, tell what it counts, commit");
+    assert_eq!(round_trips!(trips, pictures.pictures(ada).await.unwrap()), 1, "pictures");
+    let mut claimed = vec![];
+    let mut now = noon() + RELEASED_FOR * 2;
+    let claim = round_trips!(trips, {
+        claimed = pictures.claim(now, 10).await.unwrap();
+        now = now + CLAIMED_FOR;
+    });
+    assert_eq!((claim, claimed.len()), (1, 3), "claim");
+    assert_eq!(round_trips!(trips, pictures.purged(&claimed[0]).await.unwrap()), 1, "purged");
 }
 
 fn rotated(refreshed: Refreshed) -> Session {

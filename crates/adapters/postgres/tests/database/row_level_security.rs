@@ -8,7 +8,7 @@ use frontdesk_testkit::postgres::{TestDatabase, database};
 use tokio_postgres::Client;
 
 /// Every table of `app`, with the column that says whose a row is.
-const TABLES: [(&str, &str); 10] = [
+const TABLES: [(&str, &str); 11] = [
     ("users", "id"),
     ("profiles", "id"),
     ("login_names", "user_id"),
@@ -19,6 +19,7 @@ const TABLES: [(&str, &str); 10] = [
     ("sessions", "user_id"),
     ("revocations", "user_id"),
     ("identities", "user_id"),
+    ("pictures", "user_id"),
 ];
 
 /// The tables whose rows the service makes and removes, and never changes.
@@ -30,7 +31,8 @@ const USED: &str = "
         SELECT gen_random_uuid(), id, NULL, NULL, now(), now(), now(), now(), digest, digest, NULL, NULL, now(), id
         FROM app.users, decode(repeat('00', 32), 'hex') AS digest;
     INSERT INTO app.revocations (user_id, cut_at, reach, until) SELECT id, now(), 'all', now() FROM app.users;
-    INSERT INTO app.identities SELECT 'https://issuer.example', id, id, now() FROM app.users";
+    INSERT INTO app.identities SELECT 'https://issuer.example', id, id, now() FROM app.users;
+    INSERT INTO app.pictures SELECT id, uuid_send(id), 1, now(), now(), NULL, 0, NULL FROM app.users";
 
 struct Two {
     database: TestDatabase,
@@ -154,6 +156,7 @@ async fn a_user_cannot_give_a_row_to_another_or_make_one_for_another() {
         format!("UPDATE app.notification_preferences SET user_id = '{bob}'"),
         format!("UPDATE app.idempotency_keys SET principal = 'user:{bob}'"),
         format!("UPDATE app.sessions SET user_id = '{bob}'"),
+        format!("UPDATE app.pictures SET user_id = '{bob}'"),
         format!("INSERT INTO app.users (id, created_at) VALUES ('{new}', now())"),
         format!("INSERT INTO app.users (id, created_at) VALUES ('{new}', now()) ON CONFLICT DO NOTHING"),
         format!("INSERT INTO app.profiles (id, created_at, updated_at) VALUES ('{bob}', now(), now())"),
@@ -171,6 +174,9 @@ async fn a_user_cannot_give_a_row_to_another_or_make_one_for_another() {
              access_token_id FROM app.sessions"
         ),
         format!("INSERT INTO app.revocations (user_id, cut_at, reach, until) VALUES ('{bob}', now(), 'all', now())"),
+        format!(
+            "INSERT INTO app.pictures SELECT '{bob}', decode(repeat('00', 16), 'hex'), 1, now(), NULL, NULL, 0, NULL"
+        ),
         format!("INSERT INTO app.identities VALUES ('https://issuer.example', 'x', '{bob}', now())"),
         format!(
             "MERGE INTO app.users USING (SELECT '{new}'::uuid AS id) AS new ON users.id = new.id \
@@ -204,6 +210,7 @@ async fn the_role_of_the_service_can_do_nothing_but_use_its_tables() {
         "TRUNCATE app.users",
         "DELETE FROM app.users",
         "DELETE FROM app.revocations",
+        "DELETE FROM app.pictures",
         "UPDATE app.revocations SET until = now()",
         "UPDATE app.identities SET subject = 'x'",
         "SELECT body FROM app.outbox",
@@ -237,8 +244,9 @@ async fn a_worker_sees_the_rows_of_its_job_and_only_while_it_says_so() {
         ("idempotency_keys", "idempotency"),
         ("sessions", "sessions"),
         ("revocations", "sessions"),
+        ("pictures", "pictures"),
     ];
-    for said in ["", "outbox", "idempotency", "sessions", "accounts"] {
+    for said in ["", "outbox", "idempotency", "sessions", "accounts", "pictures"] {
         client.batch_execute(&format!("SET app.job = '{said}'")).await.unwrap();
         for (table, job) in jobs {
             let expected = if job == said { "2" } else { "0" };
@@ -246,7 +254,11 @@ async fn a_worker_sees_the_rows_of_its_job_and_only_while_it_says_so() {
             assert_eq!(count, [[expected]], "{table} for the job {said:?}");
         }
     }
-    for command in ["UPDATE app.outbox SET body = '{}'", "SELECT * FROM system.server_secrets"] {
+    for command in [
+        "UPDATE app.outbox SET body = '{}'",
+        "UPDATE app.pictures SET purge_after = now()",
+        "SELECT * FROM system.server_secrets",
+    ] {
         assert_eq!(code(&touched(&client, command).await.unwrap_err()), "42501", "{command}");
     }
     for table in ["profiles", "user_settings", "notification_preferences", "identities"] {

@@ -22,6 +22,8 @@ fn change(patch: ProfilePatch) -> ProfileChange {
         precondition: Precondition::None,
         now: at(60),
         event_id: EventId::new(Uuid::from_u128(2)),
+        picture_event_id: EventId::new(Uuid::from_u128(3)),
+        upload: None,
     }
 }
 
@@ -48,7 +50,7 @@ fn a_change_bumps_the_version_and_tells_what_changed() {
 fn an_update_that_changes_nothing_bumps_nothing_and_tells_nothing() {
     let patch = ProfilePatch { display_name: Patch::Clear, timezone: Patch::Clear, ..ProfilePatch::default() };
     let decision = decide(&ada(), &change(patch)).unwrap();
-    assert_eq!(decision, Decision { view: ada(), event: None, channels_changed: false });
+    assert_eq!(decision, Decision { view: ada(), event: None, channels_changed: false, pictures: None });
 }
 
 #[test]
@@ -123,4 +125,84 @@ fn the_shown_name_falls_back_from_display_name_to_names_to_username() {
     assert_eq!(profile.shown_name().as_deref(), Some("Ada Lovelace"));
     profile.display_name = Some(line("The Countess"));
     assert_eq!(profile.shown_name().as_deref(), Some("The Countess"));
+}
+
+const A: &str = "/avatars/00000000-0000-0000-0000-000000000001/0000000000000000000000000000000a/medium.jpg";
+const B: &str = "/avatars/00000000-0000-0000-0000-000000000001/0000000000000000000000000000000b/large.png";
+const OF_ANOTHER: &str = "/avatars/00000000-0000-0000-0000-000000000002/0000000000000000000000000000000c/medium.jpg";
+
+fn avatar(url: &str) -> AvatarUrl {
+    AvatarUrl::parse(url).unwrap()
+}
+
+fn moved(stored: &View, patch: ProfilePatch) -> Option<PictureMoves> {
+    decide(stored, &change(patch)).unwrap().pictures
+}
+
+fn picture(digit: u128) -> PictureId {
+    PictureId::new(digit.to_be_bytes())
+}
+
+#[test]
+fn a_profile_takes_the_picture_it_shows_and_releases_the_one_before_a_day_later() {
+    let mut stored = ada();
+    stored.profile.avatar_url = Some(avatar(A));
+    let urls = AvatarUrls { large: Some(avatar(B)), ..AvatarUrls::default() };
+    let both =
+        ProfilePatch { avatar_url: Patch::Set(avatar(B)), avatar_urls: Patch::Set(urls), ..ProfilePatch::default() };
+    let moves = moved(&stored, both).unwrap();
+    assert_eq!((&*moves.shown_again, &*moves.released), ([picture(0xb)].as_slice(), [picture(0xa)].as_slice()));
+    assert_eq!(moves.purge_after, at(60 + 24 * 60 * 60));
+    let body = EventBody::AvatarChanged { images_processed: 0, storage_bytes: 7 };
+    assert_eq!(moves.event(7).unwrap().body, body);
+}
+
+#[test]
+fn a_picture_that_another_field_still_shows_is_not_released() {
+    let mut stored = ada();
+    stored.profile.avatar_url = Some(avatar(A));
+    stored.profile.avatar_urls = Some(AvatarUrls { small: Some(avatar(A)), ..AvatarUrls::default() });
+    assert_eq!(moved(&stored, ProfilePatch { avatar_url: Patch::Clear, ..ProfilePatch::default() }), None);
+    let both = ProfilePatch { avatar_url: Patch::Clear, avatar_urls: Patch::Clear, ..ProfilePatch::default() };
+    assert_eq!(moved(&stored, both).unwrap().released, [picture(0xa)]);
+}
+
+#[test]
+fn pictures_of_others_and_elsewhere_are_none_of_the_users() {
+    for url in [OF_ANOTHER, "https://example.com/a.png"] {
+        let patch = ProfilePatch { avatar_url: Patch::Set(avatar(url)), ..ProfilePatch::default() };
+        assert_eq!(moved(&ada(), patch), None, "{url}");
+    }
+}
+
+fn upload(digit: u128, url: &str) -> ProfileChange {
+    let patch = ProfilePatch { avatar_url: Patch::Set(avatar(url)), ..ProfilePatch::default() };
+    ProfileChange { upload: Some(picture(digit)), ..change(patch) }
+}
+
+#[test]
+fn an_upload_is_told_apart_from_what_is_shown_again_and_counts_an_image() {
+    let moves = decide(&ada(), &upload(0xa, A)).unwrap().pictures.unwrap();
+    assert_eq!((moves.uploaded, &*moves.shown_again), (Some(picture(0xa)), [].as_slice()));
+    let body = EventBody::AvatarChanged { images_processed: 1, storage_bytes: 7 };
+    assert_eq!(moves.event(7).unwrap().body, body);
+}
+
+#[test]
+fn an_upload_of_what_is_shown_already_is_to_be_stored_but_not_told() {
+    let mut stored = ada();
+    stored.profile.avatar_url = Some(avatar(A));
+    let moves = decide(&stored, &upload(0xa, A)).unwrap().pictures.unwrap();
+    assert_eq!((moves.uploaded, &*moves.released, moves.event(7)), (Some(picture(0xa)), [].as_slice(), None));
+}
+
+#[test]
+fn a_picture_of_the_users_under_a_url_of_any_host_is_theirs() {
+    for url in [format!("https://old.example{A}"), format!("http://a.test/id{A}?v=2#x")] {
+        let patch = ProfilePatch { avatar_url: Patch::Set(avatar(&url)), ..ProfilePatch::default() };
+        assert_eq!(moved(&ada(), patch).unwrap().shown_again, [picture(0xa)], "{url}");
+    }
+    let of_another = format!("https://old.example{OF_ANOTHER}");
+    let patch = ProfilePatch { avatar_url: Patch::Set(avatar(&of_another)), ..ProfilePatch::default() };
+    assert_eq!(moved(&ada(), patch), None);
 }
