@@ -31,6 +31,16 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub(crate) struct Body {
     payload: Payload,
     request: HttpRequest,
+    is_read: bool,
+}
+
+impl Drop for Body {
+    /// Leaves what was not read for whoever answers: also where a credential was refused, and nobody began to read.
+    fn drop(&mut self) {
+        if !self.is_read {
+            self.request.extensions_mut().insert(Left(Payload::take(&mut self.payload)));
+        }
+    }
 }
 
 impl FromRequest for Body {
@@ -40,7 +50,7 @@ impl FromRequest for Body {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let left = request.extensions_mut().remove::<Left>();
         let payload = left.map_or_else(|| payload.take(), |Left(payload)| payload);
-        ready(Ok(Self { payload, request: request.clone() }))
+        ready(Ok(Self { payload, request: request.clone(), is_read: false }))
     }
 }
 
@@ -149,16 +159,9 @@ impl Body {
         self.request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
     }
 
-    /// Leaves the rest of the body for whoever answers.
-    fn leave(&mut self) {
-        self.request.extensions_mut().insert(Left(Payload::take(&mut self.payload)));
-    }
-
     async fn read(mut self) -> Result<BytesMut, ApiError> {
         let bytes = self.read_bytes().await;
-        if bytes.is_err() {
-            self.leave();
-        }
+        self.is_read = bytes.is_ok();
         bytes
     }
 

@@ -39,7 +39,7 @@
 //! | settings | `settings::what_is_no_setting_is_refused` |
 //! | registrations | `sign_in::registrations_that_break_a_rule_make_no_account`, `sign_in::a_name_that_is_taken_makes_no_second_account` |
 //! | sign-ins | `sign_in::a_malformed_sign_in_is_told_as_such`, `sign_in::a_failed_sign_in_tells_nothing_of_who_exists`, `sign_in::a_sign_in_costs_one_hash_whoever_it_names` |
-//! | uploads at and over the limit, by their header, without an end | `uploads::an_upload_of_the_limit_is_read_and_one_byte_more_is_not`, `uploads::an_upload_that_says_it_is_too_large_is_not_read`, `uploads::an_endless_upload_is_cut_off` |
+//! | uploads at and over the limit, by their header, without an end | `uploads::an_upload_of_the_limit_is_read_and_one_byte_more_is_not`, `uploads::an_upload_that_says_it_is_too_large_is_not_read`, `uploads::an_endless_upload_is_cut_off`, `uploads::a_body_without_an_end_that_nobody_reads_ends_the_connection` |
 //! | boundaries, truncated parts, long headers | `uploads::a_frame_that_cannot_be_read_is_refused` |
 //! | parts without a name, unknown, twice, empty, too many | `uploads::parts_that_break_a_rule_are_named` |
 //! | other media types and codings where a picture is read | `uploads::what_is_no_form_is_told` |

@@ -67,13 +67,9 @@ impl Body {
     pub(crate) async fn parts(mut self) -> Result<Received, ApiError> {
         let room = self.request.app_data::<Data<UploadRoom>>().map(|room| room.enter());
         let mut room = room.ok_or_else(|| ApiError::internal("there is no room for uploads"))?;
-        match self.read_parts(&mut room).await {
-            Ok(parts) => Ok(Received { parts, room }),
-            Err(refused) => {
-                self.leave();
-                Err(refused)
-            }
-        }
+        let parts = self.read_parts(&mut room).await?;
+        self.is_read = true;
+        Ok(Received { parts, room })
     }
 
     async fn read_parts(&mut self, room: &mut Taken) -> Result<Vec<Part>, ApiError> {
