@@ -25,7 +25,7 @@ check:
     cargo check --workspace --all-targets
 
 # Measure a release build and keep the ratios in docs/performance.md
-bench *arguments: (bench-profile arguments) (bench-login arguments) (bench-avatar arguments)
+bench *arguments: (bench-profile arguments) (bench-login arguments) (bench-avatar arguments) (bench-rooms arguments)
 
 # Profile reads and writes
 bench-profile *arguments: _release
@@ -39,6 +39,10 @@ bench-login *arguments: _release
 bench-avatar *arguments: _release
     command -v vipsthumbnail > /dev/null || apt-get install --yes libvips-tools || echo "install libvips-tools to compare"
     target/release/frontdesk-bench avatar {{ arguments }}
+
+# Rooms of 1,000 and 5,000 members, 10,000 idle sockets, and a reader who does not read
+bench-rooms *arguments: _release
+    target/release/frontdesk-bench rooms {{ arguments }}
 
 _release:
     cargo build --release -p frontdesk -p frontdesk-bench

@@ -17,6 +17,7 @@ mod process;
 mod profile;
 mod report;
 mod response;
+mod rooms;
 mod setting;
 mod users;
 
@@ -44,6 +45,8 @@ enum Command {
     Login(Box<login::Options>),
     /// Uploads of pictures, beside vipsthumbnail, and profile reads meanwhile, in memory.
     Avatar(Box<avatar::Options>),
+    /// Edits heard in rooms, idle sockets, and a reader who does not read, in memory.
+    Rooms(Box<rooms::Options>),
     /// Serves a constant JSON document from a bare actix-web, as the yardstick for the others.
     Hello(hello::Options),
 }
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Profile(options) => profile::run(&options),
         Command::Login(options) => login::run(&options),
         Command::Avatar(options) => avatar::run(&options),
+        Command::Rooms(options) => rooms::run(&options),
         Command::Hello(options) => hello::serve(&options),
     };
     match outcome {

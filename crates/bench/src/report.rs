@@ -20,6 +20,7 @@ pub(crate) enum Unit {
     Mebibytes,
     /// Millions of bytes.
     Megabytes,
+    Count,
 }
 
 impl Bound {
@@ -38,6 +39,7 @@ impl Unit {
             Self::Millis => format!("{figure:.1} ms"),
             Self::Mebibytes => format!("{figure:.1} MiB"),
             Self::Megabytes => format!("{figure:.1} MB"),
+            Self::Count => format!("{figure:.0}"),
         }
     }
 }

@@ -29,6 +29,10 @@ fn text(config: &Config, address: SocketAddr) -> String {
         None => line("stores", "in memory, lost at exit; set DATABASE_URL to keep data"),
         Some(_) => line("stores", "Postgres; unset DATABASE_URL to keep everything in memory"),
     }
+    #[cfg(feature = "redis")]
+    if config.redis_url.is_some() {
+        line("events", "over Redis");
+    }
     match &config.avatars {
         AvatarPlace::Memory => line("avatars", "in memory, lost at exit"),
         AvatarPlace::Directory(path) => line("avatars", &format!("in {}; AVATAR_DIR moves them", path.display())),

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use frontdesk_http::{HttpConfig, Services, Storage};
+use frontdesk_http::{Frame, HttpConfig, RoomFrames, Services, Storage};
 use frontdesk_kernel::{Clock, Entropy};
 use frontdesk_profile::password::PasswordHasher;
 use frontdesk_profile::revocation::Remember;
@@ -17,17 +17,20 @@ use frontdesk_profile::{
     Accounts, AccountsPorts, Authentication, AuthenticationPorts, Avatars, AvatarsPorts, Profiles, Revocations,
     Sessions, SessionsPorts, UserSettings,
 };
+use frontdesk_rooms::{Rooms, RoomsPorts};
 use tokio::net::TcpSocket;
 
 use crate::config::Config;
 use crate::config::variables::DATABASE_URL;
 use crate::housekeeping::Housekeeping;
 use crate::relay::Relay;
+use crate::rooms::{PostingBus, line};
 use crate::{OsEntropy, SystemClock};
 pub use adapters::migrate;
 use adapters::{Adapters, cores};
 use listeners::Listeners;
 pub use running::Running;
+use running::Sockets;
 
 /// Connections that may wait to be accepted. The system cuts it to its own limit.
 const BACKLOG: u32 = 1_024;
@@ -132,6 +135,7 @@ pub async fn start(config: &Config, overrides: Overrides) -> Result<Running, Sta
         sessions: Arc::clone(&adapters.sessions),
         accounts: Arc::clone(&adapters.accounts),
         outbox: Arc::clone(&adapters.outbox),
+        rooms: Arc::clone(&adapters.rooms),
         avatars: avatars.clone(),
         deleted: Arc::clone(&deleted),
         clock: Arc::clone(&clock),
@@ -143,13 +147,26 @@ pub async fn start(config: &Config, overrides: Overrides) -> Result<Running, Sta
     let address = listener.local_addr().map_err(StartError::Http)?;
     let http = http(config, workers, adapters.fingerprint_key, adapters.jwks.clone().into());
     let revocations = revocations(config, &adapters, &clock);
-    let services = services(config, adapters, avatars, &revocations, clock, Arc::clone(&entropy));
-    let listeners = Arc::new(Listeners::new(revocations, deleted));
+    let profiles = Profiles::new(Arc::clone(&adapters.profiles), Arc::clone(&clock), Arc::clone(&entropy));
+    let frames = Arc::new(RoomFrames::new(profiles.clone(), config.public_url.clone()));
+    let rooms = Arc::new(Rooms::new(RoomsPorts {
+        store: Arc::clone(&adapters.rooms),
+        frames: Arc::<RoomFrames>::clone(&frames),
+        clock: Arc::clone(&clock),
+        entropy: Arc::clone(&entropy),
+        broadcast: config.room_broadcast,
+    }));
+    let (inbox, outlet) = line();
+    let listeners = Arc::new(Listeners::new(Arc::clone(&revocations), Arc::clone(&rooms), inbox, deleted));
     let bus = adapters::bus(config, Arc::<Listeners>::clone(&listeners), &entropy)?;
+    let bus = Arc::new(PostingBus { rooms: Arc::clone(&rooms), bus });
+    let sockets = Sockets::keep(Arc::clone(&rooms), outlet, Arc::clone(&entropy));
+    let shared = Shared { profiles, avatars, rooms, frames };
+    let services = services(config, adapters, shared, &revocations, clock, Arc::clone(&entropy));
     let server = frontdesk_http::serve(listener, services, http).map_err(StartError::Http)?;
     let noticed = move |is_told| listeners.told(is_told);
     let relay = Arc::new(Relay { outbox, bus, entropy, noticed: Box::new(noticed) });
-    Ok(Running::new(address, server, housekeeping, relay, ready))
+    Ok(Running::new(address, server, housekeeping, relay, sockets, ready))
 }
 
 /// What is refused, known on this node; remembered as long as any token can live that it could refuse.
@@ -171,10 +188,18 @@ fn avatars(adapters: &Adapters, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entrop
     })
 }
 
+/// Services that others need too.
+struct Shared {
+    profiles: Profiles,
+    avatars: Avatars,
+    rooms: Arc<Rooms<Frame>>,
+    frames: Arc<RoomFrames>,
+}
+
 fn services(
     config: &Config,
     adapters: Adapters,
-    avatars: Avatars,
+    shared: Shared,
     revocations: &Arc<Revocations>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -199,7 +224,7 @@ fn services(
     });
     let ports = AccountsPorts {
         accounts,
-        profiles: Arc::clone(&profiles),
+        profiles,
         sessions: sessions.clone(),
         hasher,
         limiter: Arc::clone(&limiter),
@@ -211,8 +236,10 @@ fn services(
         accounts: Accounts::new(ports, config.users_auth, config.claim_window, has_limits),
         authentication,
         sessions,
-        profiles: Profiles::new(profiles, Arc::clone(&clock), Arc::clone(&entropy)),
-        avatars,
+        profiles: shared.profiles,
+        avatars: shared.avatars,
+        rooms: shared.rooms,
+        room_frames: shared.frames,
         settings: UserSettings::new(settings, Arc::clone(&clock)),
         idempotency,
         limiter,

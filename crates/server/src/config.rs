@@ -14,8 +14,11 @@ use std::num::NonZero;
 use std::time::Duration;
 
 use frontdesk_auth::TrustedIssuer;
+#[cfg(feature = "redis")]
+use frontdesk_bus::RedisUrl;
 use frontdesk_http::{CorsPolicy, OriginPattern, PublicUrl};
 use frontdesk_profile::ClaimPolicy;
+use frontdesk_rooms::store::Broadcast;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
@@ -100,6 +103,11 @@ pub struct Config {
     pub port: u16,
     /// Postgres, or nothing for memory.
     pub database: Option<Database>,
+    /// Where events reach the other nodes, in the place of the database.
+    #[cfg(feature = "redis")]
+    pub redis_url: Option<RedisUrl>,
+    /// Which rooms hear of a user.
+    pub room_broadcast: Broadcast,
     /// Where the server runs.
     pub app_env: AppEnv,
     /// Access tokens.
@@ -138,6 +146,9 @@ impl Config {
             host: reader.get(&v::HOST, parse::host).unwrap_or_else(|| "127.0.0.1".to_owned()),
             port: reader.get(&v::PORT, parse::number(0, u16::MAX)).unwrap_or(8080),
             database: database(&mut reader, is_production),
+            #[cfg(feature = "redis")]
+            redis_url: reader.get(&v::REDIS_URL, parse::redis_url),
+            room_broadcast: reader.get(&v::ROOM_BROADCAST, parse::choice(BROADCASTS)).unwrap_or_default(),
             app_env,
             trusted_issuers: issuers::read(&mut reader, &tokens.issuer),
             tokens,
@@ -154,6 +165,11 @@ impl Config {
             },
             not_yet: v::NOT_YET.iter().copied().filter(|name| reader.has(name)).collect(),
         };
+        #[cfg(not(feature = "redis"))]
+        if reader.is_set(&v::REDIS_URL) {
+            reader
+                .refuse(&v::REDIS_URL, "is set, and this build knows no Redis: it was built without the feature redis");
+        }
         reader.finish(config)
     }
 
@@ -166,6 +182,7 @@ impl Config {
 const APP_ENVS: &[(&str, AppEnv)] = &[("development", AppEnv::Development), ("production", AppEnv::Production)];
 const USERS_AUTHS: &[(&str, ClaimPolicy)] =
     &[("claim", ClaimPolicy::Claim), ("open", ClaimPolicy::Open), ("jwt", ClaimPolicy::Jwt)];
+const BROADCASTS: &[(&str, Broadcast)] = &[("members", Broadcast::Members), ("all", Broadcast::All)];
 const LOG_FORMATS: &[(&str, LogFormat)] = &[("pretty", LogFormat::Pretty), ("json", LogFormat::Json)];
 const RLS_MODES: &[(&str, RlsMode)] = &[("session", RlsMode::Session), ("transaction", RlsMode::Transaction)];
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use frontdesk_kernel::idempotency::{IdempotencyStore, KEPT_FOR};
 use frontdesk_kernel::{Clock, Outbox, Unavailable};
 use frontdesk_profile::{AccountStore, Avatars, SessionStore};
+use frontdesk_rooms::RoomStore;
 use tokio::sync::Notify;
 use tokio::time::{Interval, MissedTickBehavior};
 
@@ -24,6 +25,7 @@ pub(crate) struct Housekeeping {
     pub(crate) sessions: Arc<dyn SessionStore>,
     pub(crate) accounts: Arc<dyn AccountStore>,
     pub(crate) outbox: Arc<dyn Outbox>,
+    pub(crate) rooms: Arc<dyn RoomStore>,
     pub(crate) avatars: Avatars,
     /// Tells that an account was deleted: its pictures do not wait for the minute to end.
     pub(crate) deleted: Arc<Notify>,
@@ -61,6 +63,7 @@ impl Housekeeping {
         report("sessions and revocations", self.sessions.purge(now).await);
         report("usernames and tombstones", self.accounts.purge(now).await);
         report("outbox events", self.outbox.purge(now - EVENTS_KEPT_FOR).await);
+        report("rooms", self.rooms.purge(now).await);
     }
 
     async fn round_of_files(&self) {

@@ -13,6 +13,7 @@ mod housekeeping;
 mod log_writer;
 mod readiness;
 mod relay;
+mod rooms;
 mod serve;
 mod system;
 mod telemetry;

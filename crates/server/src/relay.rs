@@ -12,7 +12,8 @@ use crate::describe::describe;
 const BATCH: u32 = 100;
 /// How long nobody looks, at most, where no commit wakes the relay: until another node takes over what one left behind.
 const IDLE: Duration = Duration::from_millis(500);
-/// How long a commit waits for company: under load, one round then tells what a dozen commits have left.
+/// How far apart rounds begin: a commit after a pause is told at once, and under load one round tells what a dozen
+/// commits have left.
 const GATHER: Duration = Duration::from_millis(5);
 /// The pauses between tries while the bus or the outbox is out of reach.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
@@ -47,6 +48,7 @@ impl Relay {
         let mut pauses = Backoff::new(PAUSES.0, PAUSES.1);
         let mut is_out = false;
         loop {
+            let begun = Instant::now();
             match self.round().await {
                 Ok(()) => {
                     (self.noticed)(true);
@@ -55,7 +57,7 @@ impl Relay {
                     }
                     pauses.reset();
                     tokio::select! {
-                        () = self.outbox.committed() => tokio::time::sleep(GATHER).await,
+                        () = self.outbox.committed() => tokio::time::sleep(GATHER.saturating_sub(begun.elapsed())).await,
                         () = tokio::time::sleep(idle.wait(entropy)) => {}
                     }
                 }

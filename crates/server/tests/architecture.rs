@@ -11,6 +11,7 @@ const DOMAIN_MAY_USE: &[&str] =
 /// Technologies, and the crates that may name them.
 const ONLY_HERE: &[(&str, &[&str])] = &[
     ("actix-cors", &["frontdesk-http"]),
+    ("actix-http", &["frontdesk-http"]),
     // The server holds the handle of the running HTTP server; the bench has a bare one as its yardstick.
     ("actix-web", &["frontdesk-http", "frontdesk", "frontdesk-bench"]),
     ("argon2", &["frontdesk-auth"]),
@@ -30,6 +31,7 @@ const ONLY_HERE: &[(&str, &[&str])] = &[
     ("moxcms", &["frontdesk-imaging"]),
     ("object_store", &["frontdesk-blobs"]),
     ("png", &["frontdesk-imaging"]),
+    ("redis", &["frontdesk-bus"]),
     // The keys of trusted issuers; the server asks itself whether it is alive.
     ("reqwest", &["frontdesk-auth", "frontdesk"]),
     // The event bus has a connection of its own; the server hands it what opens one.

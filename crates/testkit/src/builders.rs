@@ -33,6 +33,10 @@ use frontdesk_profile::{FieldText, Provision, Registered, Reservation};
 use serde_json::Value;
 use uuid::Uuid;
 
+mod rooms;
+
+pub use rooms::{account_deleted, entering, epoch, leaving, node, profile_updated, room};
+
 /// 2026-11-20T12:00:00.123457Z: with microseconds that neither a float nor a millisecond can hold.
 pub fn noon() -> Timestamp {
     Timestamp::new(DateTime::from_timestamp_micros(1_795_176_000_123_457).unwrap())

@@ -25,6 +25,7 @@ use frontdesk_profile::account::Account;
 use frontdesk_profile::profile::View;
 use frontdesk_profile::settings::Settings;
 use frontdesk_profile::{AccountStore, Login, PictureStore, ProfileStore, Registered, SessionStore, SettingsStore};
+use frontdesk_rooms::RoomStore;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
@@ -38,6 +39,11 @@ pub mod limiter;
 pub mod outbox;
 pub mod picture_store;
 pub mod profile_store;
+pub mod room_lease;
+pub mod room_log;
+pub mod room_presence;
+pub mod room_replay;
+mod rooms;
 pub mod session_store;
 pub mod settings_store;
 
@@ -49,6 +55,7 @@ pub struct Stores {
     pub sessions: Arc<dyn SessionStore>,
     pub settings: Arc<dyn SettingsStore>,
     pub pictures: Arc<dyn PictureStore>,
+    pub rooms: Arc<dyn RoomStore>,
     pub idempotency: Arc<dyn IdempotencyStore>,
     pub outbox: Arc<dyn Outbox>,
     /// Whatever must outlive the ports, as a throwaway database; `None` where nothing must.
@@ -195,6 +202,10 @@ mod tests {
         outbox: outbox_contract,
         picture_store: picture_store_contract,
         profile_store: profile_store_contract,
+        room_lease: room_lease_contract,
+        room_log: room_log_contract,
+        room_presence: room_presence_contract,
+        room_replay: room_replay_contract,
         session_store: session_store_contract,
         settings_store: settings_store_contract,
     }

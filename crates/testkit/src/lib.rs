@@ -4,3 +4,4 @@ pub mod builders;
 pub mod contract;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod redis;

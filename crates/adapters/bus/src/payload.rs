@@ -1,8 +1,8 @@
 //! Events as the text of notifications.
 //!
-//! A payload is a JSON array of events, whole ones, in their order. Postgres takes less than 8,000 bytes. No event comes
-//! near that: the largest are a `SessionsEnded` with its 100 sessions (4 KB) and a `ProfileUpdated` with the names of
-//! all 22 fields (below 1 KB).
+//! A payload is a JSON array of events, whole ones, in their order. Postgres takes less than 8,000 bytes, and Redis is
+//! given no more. No event comes near that: the largest are a `SessionsEnded` with its 100 sessions (4 KB) and a
+//! `ProfileUpdated` with the names of all 22 fields (below 1 KB).
 
 use frontdesk_kernel::{Event, EventBody, EventId, Timestamp, Unavailable, UserId};
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,8 @@ use serde_json::Value;
 
 /// No payload has more bytes.
 const LIMIT: usize = 7_899;
+/// The most that Postgres takes. Redis takes any size, and whoever may log in may publish one.
+const POSTGRES_TAKES: usize = 7_999;
 
 /// An event on its way.
 #[derive(Serialize, Deserialize)]
@@ -59,18 +61,30 @@ pub(crate) fn encoded(events: &[Event]) -> Result<Vec<String>, Unavailable> {
     Ok(payloads)
 }
 
+/// Why a payload, or a part of one, is no event.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unknown {
+    #[error("{0} bytes, which no node sends")]
+    Large(usize),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
+
 /// Reads the events that this version knows, and tells the first thing that it does not. While a release rolls out, a
-/// newer node may say more: the rest of its payload still counts.
-pub(crate) fn decoded(payload: &str) -> (Vec<Event>, Option<serde_json::Error>) {
-    let values: Vec<Value> = match serde_json::from_str(payload) {
+/// newer node may say more: the rest of its payload still counts. What is larger than any payload is not looked at.
+pub(crate) fn decoded(payload: &[u8]) -> (Vec<Event>, Option<Unknown>) {
+    if payload.len() > POSTGRES_TAKES {
+        return (Vec::new(), Some(Unknown::Large(payload.len())));
+    }
+    let values: Vec<Value> = match serde_json::from_slice(payload) {
         Ok(values) => values,
-        Err(error) => return (Vec::new(), Some(error)),
+        Err(error) => return (Vec::new(), Some(error.into())),
     };
     let (mut events, mut unknown) = (Vec::with_capacity(values.len()), None);
     for value in values {
         match serde_json::from_value::<Wire>(value) {
             Ok(wire) => events.push(wire.into()),
-            Err(error) => unknown = unknown.or(Some(error)),
+            Err(error) => unknown = unknown.or(Some(error.into())),
         }
     }
     (events, unknown)
@@ -104,7 +118,7 @@ mod tests {
             event(EventBody::AccountDeleted { sessions: vec![SessionId::new(Uuid::max())] }),
         ];
         let [payload] = encoded(&events).unwrap().try_into().unwrap();
-        let (heard, unknown) = decoded(&payload);
+        let (heard, unknown) = decoded(payload.as_bytes());
         assert_eq!((heard.as_slice(), unknown.is_none()), (events.as_slice(), true));
     }
 
@@ -119,7 +133,7 @@ mod tests {
         let payloads = encoded(&events).unwrap();
         assert!(payloads.iter().all(|payload| payload.len() <= LIMIT));
         assert!(payloads.len() < 400, "a payload takes what fits");
-        let heard: Vec<_> = payloads.iter().flat_map(|payload| decoded(payload).0).collect();
+        let heard: Vec<_> = payloads.iter().flat_map(|payload| decoded(payload.as_bytes()).0).collect();
         assert_eq!(heard, events);
     }
 
@@ -141,7 +155,7 @@ mod tests {
         let known = event(EventBody::PasswordChanged);
         let wire = serde_json::to_string(&Wire::from(&known)).unwrap();
         let newer = wire.replace("password_changed", "moon_landed");
-        let (heard, unknown) = decoded(&format!("[{newer},7,{wire}]"));
+        let (heard, unknown) = decoded(format!("[{newer},7,{wire}]").as_bytes());
         assert_eq!(heard, [known]);
         assert!(unknown.unwrap().to_string().contains("moon_landed"));
     }
@@ -149,8 +163,24 @@ mod tests {
     #[test]
     fn garbage_is_no_event() {
         for garbage in ["", "[", "null", "{}", "\u{0}", "[[[]]]", &"[".repeat(7_000)] {
-            let (heard, unknown) = decoded(garbage);
+            let (heard, unknown) = decoded(garbage.as_bytes());
             assert!(heard.is_empty() && unknown.is_some(), "{garbage}");
         }
+    }
+
+    #[test]
+    fn what_is_larger_than_any_payload_is_not_looked_at() {
+        let wire = serde_json::to_string(&Wire::from(&event(EventBody::PasswordChanged))).unwrap();
+        let padded = |size: usize| format!("[{wire}{}]", " ".repeat(size - wire.len() - 2));
+        assert_eq!(decoded(padded(7_999).as_bytes()).0.len(), 1);
+        let (heard, unknown) = decoded(padded(8_000).as_bytes());
+        assert!(heard.is_empty());
+        assert_eq!(unknown.unwrap().to_string(), "8000 bytes, which no node sends");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_no_event() {
+        let (heard, unknown) = decoded(&[b'[', b'"', 0xff, b'"', b']']);
+        assert!(heard.is_empty() && unknown.is_some());
     }
 }

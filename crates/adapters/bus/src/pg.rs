@@ -1,27 +1,20 @@
 //! The bus over Postgres.
 
-mod session;
-
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use frontdesk_kernel::{Entropy, Event, EventBus, EventListener, Unavailable};
+use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
-use tokio::sync::watch;
-use tokio::task::AbortHandle;
 use tokio_postgres::types::Type;
 use tokio_postgres::{AsyncMessage, Client};
 
-use crate::hearing::Hearing;
-use crate::payload::encoded;
-use session::Node;
+use crate::payload::decoded;
+use crate::session::{Bus, Failure, Incident, Incoming, Transport, answered, opened};
 
 /// The channel of all nodes on one database.
 const CHANNEL: &str = "frontdesk_events";
-/// How long opening a connection may take, and how long a statement.
-const PATIENCE: Duration = Duration::from_millis(1_500);
 
 /// All payloads in one transaction: nobody hears the second without the first, also where the statement fails half-way.
 /// Notifications live in memory, so their commit need not wait for the disk, and a heartbeat costs no flush. The
@@ -49,10 +42,7 @@ type Open = Box<dyn Fn() -> BoxFuture<'static, Result<Link, Unavailable>> + Send
 ///   the connection ends, the bus is lost: it is opened again at once, then with growing pauses up to 1 s.
 ///
 /// An event has to fit one notification (below 8,000 bytes); `publish` refuses one that does not.
-pub struct PgBus {
-    client: watch::Receiver<Option<Arc<Client>>>,
-    task: AbortHandle,
-}
+pub struct PgBus(Bus<Postgres>);
 
 impl PgBus {
     /// Starts to connect, on the present runtime. Dropping the bus ends its connection.
@@ -64,62 +54,78 @@ impl PgBus {
         listener: Arc<dyn EventListener>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        let (sender, client) = watch::channel(None);
-        let node = Node::new(Box::new(open), Hearing::new(listener), entropy, sender);
-        Self { client, task: tokio::spawn(node.run()).abort_handle() }
-    }
-}
-
-impl Drop for PgBus {
-    fn drop(&mut self) {
-        self.task.abort();
+        Self(Bus::start(Postgres(Box::new(open)), listener, entropy))
     }
 }
 
 #[async_trait]
 impl EventBus for PgBus {
     async fn publish(&self, events: &[Event]) -> Result<(), Unavailable> {
-        let payloads = encoded(events)?;
-        if payloads.is_empty() {
-            return Ok(());
-        }
-        let client = self.client.borrow().clone();
-        let client = client.ok_or_else(|| Unavailable::new("the event bus is not connected"))?;
-        notify(&client, CHANNEL, &payloads).await.map_err(Unavailable::new)
+        self.0.publish(events).await
     }
 }
 
-/// Why a connection is of no use (any more).
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    #[error("no connection within {PATIENCE:?}")]
-    NotOpened,
-    #[error("no connection")]
-    Refused(#[source] Unavailable),
-    #[error("no answer to a statement within {PATIENCE:?}")]
-    NotAnswered,
-    #[error(transparent)]
-    Postgres(#[from] tokio_postgres::Error),
-    #[error("the database closed the connection")]
-    Closed,
-    #[error("no heartbeat came back for {:?}", session::SILENCE)]
-    Silent,
-    #[error("the database takes notifications and delivers none")]
-    Deaf,
+struct Postgres(Open);
+
+impl Postgres {
+    async fn link(&self) -> Result<Link, Failure> {
+        opened(async { (self.0)().await.map_err(Failure::Refused) }).await
+    }
 }
 
-async fn opened(open: &Open) -> Result<Link, Failure> {
-    let opened = tokio::time::timeout(PATIENCE, open()).await;
-    opened.map_err(|_| Failure::NotOpened)?.map_err(Failure::Refused)
+impl Transport for Postgres {
+    type Client = Client;
+
+    const DEAF: &'static str = "LISTEN has no effect on this connection, as behind a pooler in transaction mode; \
+                                connect the event bus to Postgres itself, or through a pooler in session mode";
+
+    fn channel(&self) -> &str {
+        CHANNEL
+    }
+
+    async fn open(&self, beat: &str) -> Result<(Client, Incoming), Failure> {
+        let (client, mut messages) = self.link().await?;
+        let listen = format!("LISTEN {CHANNEL}; LISTEN {beat}");
+        while_driven(&mut messages, answered(client.batch_execute(&listen))).await?;
+        let beat = beat.to_owned();
+        let incoming = messages.map(move |message| Ok(incident(&message?, &beat)));
+        Ok((client, incoming.boxed()))
+    }
+
+    /// In one round trip: the types are known, so nothing has to be prepared.
+    async fn send(&self, client: &Client, channel: &str, payloads: &[String]) -> Result<(), Failure> {
+        answered(client.execute_typed(NOTIFY, &[(&channel, Type::TEXT), (&payloads, Type::TEXT_ARRAY)])).await?;
+        Ok(())
+    }
+
+    /// From another connection, while the node's own lies still.
+    ///
+    /// Its own would prove nothing: a pooler in transaction mode may give it the same session for the LISTEN and for
+    /// the NOTIFY, and hand it the echo, and still drop whatever arrives in between.
+    async fn prove(&self, _: &Client, beat: &str) -> Result<(), Failure> {
+        let (client, mut messages) = self.link().await?;
+        while_driven(&mut messages, self.beat(&client, beat)).await
+    }
 }
 
-async fn answered<T>(statement: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Failure> {
-    let answered = tokio::time::timeout(PATIENCE, statement).await;
-    Ok(answered.map_err(|_| Failure::NotAnswered)??)
+/// Waits for a statement on a connection of which nothing else is heard yet.
+async fn while_driven(
+    messages: &mut Messages,
+    statement: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
+    tokio::select! {
+        done = statement => done,
+        () = async { while let Some(Ok(_)) = messages.next().await {} } => Err(Failure::Closed),
+    }
 }
 
-/// In one round trip: the types are known, so nothing has to be prepared.
-async fn notify(client: &Client, channel: &str, payloads: &[String]) -> Result<(), Failure> {
-    answered(client.execute_typed(NOTIFY, &[(&channel, Type::TEXT), (&payloads, Type::TEXT_ARRAY)])).await?;
-    Ok(())
+fn incident(message: &AsyncMessage, beat: &str) -> Incident {
+    match message {
+        AsyncMessage::Notification(heard) if heard.channel() == beat => Incident::Beat,
+        AsyncMessage::Notification(heard) if heard.channel() == CHANNEL => {
+            let (events, unknown) = decoded(heard.payload().as_bytes());
+            Incident::Told { events, unknown, from: Some(heard.process_id()) }
+        }
+        _ => Incident::Other,
+    }
 }

@@ -37,3 +37,23 @@ mod postgres {
 
     frontdesk_testkit::event_bus_contract!(nodes());
 }
+
+#[cfg(feature = "redis")]
+mod redis {
+    use frontdesk_bus::{RedisBus, RedisConfig, RedisUrl};
+    use frontdesk_testkit::redis::{prefix, url};
+
+    use super::*;
+
+    async fn nodes() -> Option<Nodes> {
+        let config = RedisConfig { url: RedisUrl::parse(&url().await?).unwrap(), prefix: prefix() };
+        let node = |seed| {
+            let ear = Ear::new();
+            let bus = RedisBus::start(config.clone(), ear.clone(), Arc::new(SeededEntropy::new(seed)));
+            Node { bus: Arc::new(bus), ear }
+        };
+        Some(Nodes { nodes: (0..3).map(node).collect(), backend: None })
+    }
+
+    frontdesk_testkit::event_bus_contract!(nodes());
+}

@@ -11,8 +11,10 @@ use frontdesk_kernel::gcra::Limiter;
 use frontdesk_kernel::idempotency::IdempotencyStore;
 use frontdesk_kernel::{Clock, Entropy};
 use frontdesk_profile::{Accounts, Authentication, Avatars, ClaimPolicy, Profiles, Sessions, UserSettings};
+use frontdesk_rooms::Rooms;
 use ipnet::IpNet;
 
+use crate::ws::{Frame, RoomFrames};
 pub use public_url::{MalformedPublicUrl, PublicUrl};
 
 /// The services and ports behind the routes.
@@ -28,6 +30,8 @@ pub struct Services {
     pub idempotency: Arc<dyn IdempotencyStore>,
     pub limiter: Arc<dyn Limiter>,
     pub readiness: Arc<dyn Readiness>,
+    pub rooms: Arc<Rooms<Frame>>,
+    pub room_frames: Arc<RoomFrames>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
 }
@@ -78,7 +82,7 @@ pub struct HttpConfig {
     /// Threads that serve.
     pub workers: usize,
     /// Keys the digests of request bodies that are stored with an idempotency key, so that a stolen table gives
-    /// away no password. The same on every node and after a restart.
+    /// away no password; what seals tickets is derived from it. The same on every node and after a restart.
     pub fingerprint_key: [u8; 32],
     /// The public keys of access tokens, a JSON Web Key Set (RFC 7517); without keys where they are signed with a secret.
     pub jwks: Arc<str>,

@@ -1,5 +1,6 @@
 //! Who calls. A handler that serves users takes one of these three, and each counts the request against its caller's
-//! rate: a route without a credential cannot forget to.
+//! rate: a route without a credential cannot forget to. Only the upgrade to a socket, which has more places for a
+//! token, counts by itself.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -96,14 +97,14 @@ fn hop_address(hop: &[u8]) -> Option<IpAddr> {
 }
 
 /// An IPv6 subscriber has a whole /64: counting single addresses would count nothing.
-fn limited(address: IpAddr) -> IpAddr {
+pub(crate) fn limited(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & !u128::from(u64::MAX)).into()),
     }
 }
 
-fn bearer(request: &HttpRequest) -> Result<Option<&str>, ApiError> {
+pub(crate) fn bearer(request: &HttpRequest) -> Result<Option<&str>, ApiError> {
     let mut values = request.headers().get_all(header::AUTHORIZATION);
     let Some(value) = values.next() else { return Ok(None) };
     let token = value.to_str().ok().and_then(|value| {
@@ -113,7 +114,8 @@ fn bearer(request: &HttpRequest) -> Result<Option<&str>, ApiError> {
     token.map(Some).ok_or_else(ApiError::unauthorized)
 }
 
-async fn count(request: &HttpRequest, subject: Subject, user_id: Option<UserId>) -> Result<(), ApiError> {
+/// Counts a request against the rate of its caller.
+pub(crate) async fn count(request: &HttpRequest, subject: Subject, user_id: Option<UserId>) -> Result<(), ApiError> {
     let (services, config) = shared(request)?;
     let per_minute = config.requests_per_minute;
     let mut noted = Noted { user_id, rate: None };

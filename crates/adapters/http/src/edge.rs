@@ -110,6 +110,10 @@ fn error_response(error: &ApiError, is_v1: bool) -> HttpResponse {
     if error.code == Code::Unauthorized {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
+    if error.code == Code::UpgradeRequired {
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    }
     if let Some(wait) = error.retry_after {
         put(headers, header::RETRY_AFTER, seconds(wait).max(1).to_string());
     }

@@ -76,6 +76,9 @@ codes! {
         "The body is of a type or an encoding that the route does not read.", "Send JSON in UTF-8, or a JPEG, PNG, WebP or GIF picture where the route takes one.";
     IdempotencyKeyReused, "idempotency_key_reused", UNPROCESSABLE_ENTITY,
         "This `Idempotency-Key` came with another body before.", "Use a key of its own for every intent.";
+    UpgradeRequired, "upgrade_required", UPGRADE_REQUIRED,
+        "The path speaks WebSocket, and the request asks for no upgrade to it, or for another version than 13.",
+        "Open a WebSocket.";
     RateLimited, "rate_limited", TOO_MANY_REQUESTS,
         "Too many requests, or too many failed sign-ins.", "Wait for `Retry-After` seconds.";
     Internal, "internal", INTERNAL_SERVER_ERROR,

@@ -17,6 +17,7 @@ use crate::credential::Anonymous;
 use crate::entity_tag;
 use crate::error::{ApiError, ApiResult, Code};
 use crate::metrics::Metrics;
+use crate::ws;
 
 pub(crate) mod account;
 pub(crate) mod auth;
@@ -24,6 +25,7 @@ pub(crate) mod avatars;
 pub(crate) mod export;
 pub(crate) mod mobile;
 pub(crate) mod operations;
+pub(crate) mod realtime;
 pub(crate) mod sessions;
 pub(crate) mod settings;
 pub(crate) mod users;
@@ -101,6 +103,17 @@ impl Path {
         self.on(Method::GET, handler)
     }
 
+    /// Adds what `GET` alone leads to: an upgrade has no head to be looked at.
+    fn upgrade<F, Args>(mut self, handler: F) -> Self
+    where
+        F: Handler<Args, Output = ApiResult>,
+        Args: FromRequest + 'static,
+    {
+        self.resource = self.resource.route(Route::new().guard(guard::Get()).to(Contained(handler)));
+        self.methods.push(Method::GET);
+        self
+    }
+
     fn register(self, config: &mut ServiceConfig) {
         let mut allow: Vec<_> = self.methods.iter().map(Method::as_str).collect();
         allow.sort_unstable();
@@ -142,6 +155,8 @@ pub(crate) fn table() -> Vec<Path> {
         Path::new("/api/v1/account").on(Method::DELETE, account::delete),
         Path::new("/api/v1/account/export").get(export::export),
         Path::new("/api/v1/profile/avatar").on(Method::POST, avatars::upload).on(Method::DELETE, avatars::clear),
+        Path::new("/api/v1/realtime/ticket").on(Method::POST, realtime::ticket),
+        Path::new("/ws/{room_id}/{user_id}").upgrade(ws::upgrade::connect),
         Path::new("/api/v1/profiles/{id}").get(v1_profile::public),
         Path::new("/.well-known/jwks.json").get(auth::jwks),
         Path::new("/").get(operations::health),
@@ -149,6 +164,7 @@ pub(crate) fn table() -> Vec<Path> {
         Path::new("/ready").get(operations::ready),
         Path::new("/metrics").get(operations::metrics),
         Path::new("/openapi.json").get(operations::openapi),
+        Path::new("/asyncapi.json").get(operations::asyncapi),
         Path::new("/docs").get(operations::docs_home),
         Path::new("/docs/{file:.*}").get(operations::docs),
     ]

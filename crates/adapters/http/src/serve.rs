@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix_cors::Cors;
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
+use actix_web::rt::net::TcpStream;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use frontdesk_profile::ClaimPolicy;
@@ -15,9 +16,9 @@ use crate::body::UploadRoom;
 use crate::config::{CorsPolicy, HttpConfig, OriginPattern, Services};
 use crate::edge::edge;
 use crate::metrics::Metrics;
-use crate::openapi::openapi_json;
 use crate::routes;
-use crate::routes::operations::{Description, Uptime};
+use crate::routes::operations::{Descriptions, Uptime};
+use crate::ws::Tickets;
 
 /// How long a client may take to send the head of a request.
 const HEAD_PATIENCE: Duration = Duration::from_secs(5);
@@ -27,6 +28,22 @@ const SHUTDOWN_SECONDS: u64 = 7;
 
 /// How long browsers may remember what CORS allows, in seconds.
 const PREFLIGHT_SECONDS: usize = 3_600;
+
+/// How long the system tries to hand over what a peer does not take. Where nothing can be written, nothing else is asked
+/// either: the timers of an answer, or of a socket, would never be looked at.
+#[cfg(target_os = "linux")]
+const STALLED_FOR: Duration = Duration::from_secs(20);
+
+/// Frames are small and go out at once; a peer that has vanished, or never reads, is let go.
+fn tune(stream: &TcpStream) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection was gone before it began");
+    }
+    #[cfg(target_os = "linux")]
+    if let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(STALLED_FOR)) {
+        tracing::debug!(%error, "a connection has no limit on what its peer does not take");
+    }
+}
 
 fn cors(policy: &CorsPolicy) -> Cors {
     let cors = Cors::default()
@@ -66,7 +83,8 @@ pub fn serve(listener: TcpListener, services: Services, config: HttpConfig) -> i
     let workers = config.workers.max(1);
     let metrics = Data::new(Metrics::new(config.users_auth == ClaimPolicy::Open));
     let uptime = Data::new(Uptime::since(services.clock.now()));
-    let description = Data::new(Description::made_by(|| openapi_json().into()));
+    let descriptions = Data::new(Descriptions::new());
+    let tickets = Data::new(Tickets::new(&config.fingerprint_key));
     let room = Data::new(UploadRoom::new());
     let services = Data::new(services);
     let config = Data::new(config);
@@ -76,7 +94,8 @@ pub fn serve(listener: TcpListener, services: Services, config: HttpConfig) -> i
             .app_data(config.clone())
             .app_data(metrics.clone())
             .app_data(uptime.clone())
-            .app_data(description.clone())
+            .app_data(descriptions.clone())
+            .app_data(tickets.clone())
             .app_data(room.clone())
             .wrap(cors(&config.cors))
             .wrap(from_fn(edge))
@@ -84,6 +103,7 @@ pub fn serve(listener: TcpListener, services: Services, config: HttpConfig) -> i
     });
     let server = server
         .workers(workers)
+        .on_connect(|connection, _| connection.downcast_ref().into_iter().for_each(tune))
         .client_request_timeout(HEAD_PATIENCE)
         .shutdown_timeout(SHUTDOWN_SECONDS)
         .disable_signals()

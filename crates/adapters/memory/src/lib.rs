@@ -10,6 +10,7 @@ mod lock;
 mod outbox;
 mod pictures;
 mod profiles;
+mod rooms;
 mod sessions;
 mod settings;
 mod state;
@@ -22,6 +23,7 @@ pub use limiter::MemoryLimiter;
 pub use outbox::MemoryOutbox;
 pub use pictures::MemoryPictureStore;
 pub use profiles::MemoryProfileStore;
+pub use rooms::MemoryRoomStore;
 pub use sessions::MemorySessionStore;
 pub use settings::MemorySettingsStore;
 
@@ -36,6 +38,7 @@ pub struct MemoryStores {
     pub sessions: Arc<MemorySessionStore>,
     pub settings: Arc<MemorySettingsStore>,
     pub pictures: Arc<MemoryPictureStore>,
+    pub rooms: Arc<MemoryRoomStore>,
     pub idempotency: Arc<MemoryIdempotencyStore>,
     pub outbox: Arc<MemoryOutbox>,
 }
@@ -50,6 +53,7 @@ impl MemoryStores {
             sessions: Arc::new(MemorySessionStore::new(Arc::clone(&state))),
             settings: Arc::new(MemorySettingsStore::new(Arc::clone(&state))),
             pictures: Arc::new(MemoryPictureStore::new(Arc::clone(&state))),
+            rooms: Arc::new(MemoryRoomStore::new(Arc::clone(&state))),
             idempotency: Arc::new(MemoryIdempotencyStore::new(Arc::clone(&state))),
             outbox: Arc::new(MemoryOutbox::new(state)),
         }

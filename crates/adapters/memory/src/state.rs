@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 use crate::lock::lock;
 use crate::outbox::Events;
 use crate::pictures::Pictures;
+use crate::rooms::Rooms;
 
 /// Readers of different users rarely meet at one lock.
 const SHARDS: usize = 64;
@@ -82,6 +83,8 @@ pub(crate) struct State {
     pub(crate) revocations: Mutex<HashMap<UserId, Vec<Revocation>>>,
     /// The idempotency keys.
     pub(crate) records: Mutex<HashMap<Scope, Kept>>,
+    /// Apart from all that belongs to accounts: what is written to logs holds up nobody who reads a profile.
+    pub(crate) rooms: Mutex<Rooms>,
     /// In the order of their commits.
     pub(crate) events: Mutex<Events>,
     /// Wakes whoever waits for the next event.
@@ -94,7 +97,7 @@ impl State {
         self.rows.of(user)
     }
 
-    /// Puts an event into the outbox. The caller holds the lock of the row that it tells of, and cannot fail any more.
+    /// Puts an event into the outbox. The caller holds the lock of what it tells of, and cannot fail any more.
     pub(crate) fn append(&self, event: Event) {
         lock(&self.events).pending.push_back(event);
         // Wakes whoever waits, or else whoever waits next: an event between a look and a wait is not missed.

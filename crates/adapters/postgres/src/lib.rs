@@ -2,7 +2,8 @@
 //!
 //! **Architecture Invariant:** a store reaches the database through `scoped::Scoped` alone, which sets the user it
 //! acts for before anything else and clears it after. The role it works as owns nothing; without a user in scope
-//! every table of user data is empty to it.
+//! every table of user data is empty to it. Rooms are nobody's alone: their tables are empty to it unless it says that
+//! this is what it is about.
 
 mod accounts;
 mod connect;
@@ -17,6 +18,7 @@ mod pictures;
 mod pools;
 mod profiles;
 mod purge;
+mod rooms;
 mod rows;
 mod schema;
 mod scoped;
@@ -36,6 +38,7 @@ pub use outbox::PgOutbox;
 pub use pictures::PgPictureStore;
 pub use pools::PoolStatus;
 pub use profiles::PgProfileStore;
+pub use rooms::PgRoomStore;
 pub use scoped::RlsMode;
 pub use sessions::PgSessionStore;
 pub use settings::PgSettingsStore;

@@ -18,8 +18,10 @@ use uuid::Uuid;
 use crate::errors::corrupt;
 use crate::schema::{notification_preferences, outbox, profiles, user_settings, users};
 
+mod rooms;
 mod sessions;
 
+pub(crate) use rooms::{EntryRow, PresenceRow, RoomRow};
 pub(crate) use sessions::{RevocationRow, SessionRow, revoked};
 
 /// A row of `users`.

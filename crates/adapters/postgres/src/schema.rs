@@ -1,7 +1,7 @@
 //! The tables as the stores see them. Kept by hand; a test compares it with `information_schema`.
 
 /// The names of all of them.
-pub(crate) const TABLES: [&str; 11] = [
+pub(crate) const TABLES: [&str; 16] = [
     "users",
     "profiles",
     "login_names",
@@ -13,6 +13,11 @@ pub(crate) const TABLES: [&str; 11] = [
     "revocations",
     "identities",
     "pictures",
+    "rooms",
+    "room_members",
+    "room_presences",
+    "room_nodes",
+    "room_entries",
 ];
 
 diesel::table! {
@@ -184,6 +189,52 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    app.rooms (id) {
+        id -> Text,
+        epoch -> Uuid,
+        last_offset -> BigInt,
+    }
+}
+
+diesel::table! {
+    app.room_members (user_id, room_id) {
+        room_id -> Text,
+        user_id -> Uuid,
+        left_at -> Nullable<Timestamptz>,
+        heard_from -> BigInt,
+    }
+}
+
+diesel::table! {
+    app.room_presences (user_id, room_id, node_id) {
+        room_id -> Text,
+        user_id -> Uuid,
+        node_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    app.room_nodes (node_id) {
+        node_id -> Uuid,
+        leased_until -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    app.room_entries (room_id, room_offset) {
+        room_id -> Text,
+        room_offset -> BigInt,
+        event_id -> Uuid,
+        user_id -> Uuid,
+        occurred_at -> Timestamptz,
+        posted_at -> Timestamptz,
+        body -> Jsonb,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(rooms, room_members, room_entries);
+diesel::allow_tables_to_appear_in_same_query!(room_presences, room_nodes);
 diesel::allow_tables_to_appear_in_same_query!(users, profiles, user_settings, notification_preferences);
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ pub(crate) enum Scope<'a> {
     Login(&'a str),
     /// The principal of an idempotency key.
     Principal(&'a str),
-    /// A job of a worker.
+    /// A job of a worker; of the service, where rows are nobody's alone.
     Job(&'static str),
 }
 

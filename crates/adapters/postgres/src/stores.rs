@@ -15,7 +15,8 @@ use crate::pools::{PoolStatus, Pools, Role};
 use crate::schema::TABLES;
 use crate::scoped::{RlsMode, Scope, Scoped, is_writable};
 use crate::{
-    PgAccountStore, PgIdempotencyStore, PgOutbox, PgPictureStore, PgProfileStore, PgSessionStore, PgSettingsStore,
+    PgAccountStore, PgIdempotencyStore, PgOutbox, PgPictureStore, PgProfileStore, PgRoomStore, PgSessionStore,
+    PgSettingsStore,
 };
 
 /// Connections of the worker's role: the relay and the purges take turns.
@@ -93,6 +94,7 @@ pub struct PgStores {
     pub outbox: Arc<PgOutbox>,
     pub sessions: Arc<PgSessionStore>,
     pub pictures: Arc<PgPictureStore>,
+    pub rooms: Arc<PgRoomStore>,
     app: Scoped,
     probe: Scoped,
 }
@@ -124,6 +126,7 @@ impl PgStores {
             idempotency: Arc::new(PgIdempotencyStore::new(app.clone(), worker.clone())),
             sessions: Arc::new(PgSessionStore::new(app.clone(), worker.clone())),
             pictures: Arc::new(PgPictureStore::new(app.clone(), worker.clone())),
+            rooms: Arc::new(PgRoomStore::new(app.clone())),
             outbox: Arc::new(PgOutbox::new(worker, app.committed())),
             app,
             probe: scoped(&target, Role::App, 1, SHARED),

@@ -11,10 +11,10 @@ use frontdesk_testkit::postgres::database;
 async fn stores(rls_mode: RlsMode) -> Option<Stores> {
     let database = database().await?;
     let config = PgConfig { url: database.url(), worker_url: None, pool_size: 6, pools: 2, rls_mode };
-    let PgStores { accounts, profiles, sessions, settings, pictures, idempotency, outbox, .. } =
+    let PgStores { accounts, profiles, sessions, settings, pictures, rooms, idempotency, outbox, .. } =
         PgStores::connect(config).await.unwrap();
     let backend = Some(Arc::new(database) as _);
-    Some(Stores { accounts, profiles, sessions, settings, pictures, idempotency, outbox, backend })
+    Some(Stores { accounts, profiles, sessions, settings, pictures, rooms, idempotency, outbox, backend })
 }
 
 mod session {
@@ -27,6 +27,10 @@ mod session {
     frontdesk_testkit::outbox_contract!(stores(RlsMode::Session));
     frontdesk_testkit::picture_store_contract!(stores(RlsMode::Session));
     frontdesk_testkit::profile_store_contract!(stores(RlsMode::Session));
+    frontdesk_testkit::room_lease_contract!(stores(RlsMode::Session));
+    frontdesk_testkit::room_log_contract!(stores(RlsMode::Session));
+    frontdesk_testkit::room_presence_contract!(stores(RlsMode::Session));
+    frontdesk_testkit::room_replay_contract!(stores(RlsMode::Session));
     frontdesk_testkit::session_store_contract!(stores(RlsMode::Session));
     frontdesk_testkit::settings_store_contract!(stores(RlsMode::Session));
 }
@@ -41,6 +45,10 @@ mod transaction {
     frontdesk_testkit::outbox_contract!(stores(RlsMode::Transaction));
     frontdesk_testkit::picture_store_contract!(stores(RlsMode::Transaction));
     frontdesk_testkit::profile_store_contract!(stores(RlsMode::Transaction));
+    frontdesk_testkit::room_lease_contract!(stores(RlsMode::Transaction));
+    frontdesk_testkit::room_log_contract!(stores(RlsMode::Transaction));
+    frontdesk_testkit::room_presence_contract!(stores(RlsMode::Transaction));
+    frontdesk_testkit::room_replay_contract!(stores(RlsMode::Transaction));
     frontdesk_testkit::session_store_contract!(stores(RlsMode::Transaction));
     frontdesk_testkit::settings_store_contract!(stores(RlsMode::Transaction));
 }

@@ -52,17 +52,29 @@ pub enum EventBody {
         /// The sessions that went with it: their tokens are refused whenever they were issued.
         sessions: Vec<SessionId>,
     },
+    /// A user came into a room where they were not.
+    RoomEntered {
+        /// The name of the room.
+        room: String,
+    },
+    /// A user is in a room no more.
+    RoomLeft {
+        /// The name of the room.
+        room: String,
+    },
 }
 
 impl EventBody {
     /// The `type` of every event that this version knows. While a release rolls out, a newer node may write others.
-    pub const TYPES: [&str; 6] = [
+    pub const TYPES: [&str; 8] = [
         "account_created",
         "profile_updated",
         "avatar_changed",
         "password_changed",
         "sessions_ended",
         "account_deleted",
+        "room_entered",
+        "room_left",
     ];
 }
 
@@ -104,7 +116,9 @@ mod tests {
             EventBody::AvatarChanged { .. } => Some(EventBody::PasswordChanged),
             EventBody::PasswordChanged => Some(EventBody::SessionsEnded { sessions: vec![], everywhere: false }),
             EventBody::SessionsEnded { .. } => Some(EventBody::AccountDeleted { sessions: vec![] }),
-            EventBody::AccountDeleted { .. } => None,
+            EventBody::AccountDeleted { .. } => Some(EventBody::RoomEntered { room: "r".to_owned() }),
+            EventBody::RoomEntered { .. } => Some(EventBody::RoomLeft { room: "r".to_owned() }),
+            EventBody::RoomLeft { .. } => None,
         };
         std::iter::successors(Some(EventBody::AccountCreated), next).collect()
     }

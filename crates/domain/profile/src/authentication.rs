@@ -52,6 +52,11 @@ impl Authentication {
         }
     }
 
+    /// Asks again whether a token that was believed has been revoked since. When it ends is the caller's to watch.
+    pub async fn recheck(&self, claims: &AccessClaims) -> Result<(), AuthenticationError> {
+        if self.ports.revocations.refuses(claims).await? { Err(TokenRefused.into()) } else { Ok(()) }
+    }
+
     async fn own(&self, claims: AccessClaims, now: Timestamp) -> Result<AccessClaims, AuthenticationError> {
         if self.ports.revocations.refuses(&claims).await? {
             return Err(TokenRefused.into());

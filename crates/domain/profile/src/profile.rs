@@ -1,5 +1,6 @@
 //! The profile: one row per user, and the rule that merges an update into it.
 
+mod heard;
 mod merge;
 mod pictures;
 
@@ -15,6 +16,7 @@ use crate::token::TokenRefused;
 use crate::{
     AvatarUrl, Email, FieldError, FieldText, Handle, Language, Line, Paragraph, Phone, Timezone, Username, WebUrl,
 };
+pub use heard::{TOLD_FIELDS, heard_by_others};
 use merge::{changed_fields, merge};
 pub use pictures::PictureMoves;
 

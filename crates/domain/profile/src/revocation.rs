@@ -82,7 +82,9 @@ impl Revocation {
             EventBody::AccountCreated
             | EventBody::ProfileUpdated { .. }
             | EventBody::AvatarChanged { .. }
-            | EventBody::PasswordChanged => Vec::new(),
+            | EventBody::PasswordChanged
+            | EventBody::RoomEntered { .. }
+            | EventBody::RoomLeft { .. } => Vec::new(),
         }
     }
 }

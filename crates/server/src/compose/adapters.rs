@@ -20,6 +20,7 @@ use frontdesk_profile::token::{TokenSigner, TrustedIssuers};
 use frontdesk_profile::{
     AccountStore, AvatarFiles, AvatarRenderer, PictureStore, ProfileStore, SessionStore, SettingsStore,
 };
+use frontdesk_rooms::RoomStore;
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
@@ -50,6 +51,7 @@ pub(super) struct Adapters {
     pub(super) files: Arc<dyn AvatarFiles>,
     pub(super) idempotency: Arc<dyn IdempotencyStore>,
     pub(super) outbox: Arc<dyn Outbox>,
+    pub(super) rooms: Arc<dyn RoomStore>,
     pub(super) limiter: Arc<dyn Limiter>,
     pub(super) hasher: Arc<dyn PasswordHasher>,
     pub(super) signer: Arc<dyn TokenSigner>,
@@ -92,7 +94,7 @@ impl Adapters {
     }
 
     fn of(stores: Stores, files: Arc<BlobFiles>, keys: Keys, database: Option<PgStores>) -> Self {
-        let Stores { accounts, profiles, sessions, settings, pictures, idempotency, outbox } = stores;
+        let Stores { accounts, profiles, sessions, settings, pictures, idempotency, outbox, rooms } = stores;
         let Keys { own, issuers, fingerprint } = keys;
         let cpu = cpu();
         Self {
@@ -105,6 +107,7 @@ impl Adapters {
             files,
             idempotency,
             outbox,
+            rooms,
             limiter: Arc::new(MemoryLimiter::new()),
             hasher: Arc::new(Argon2Hasher::new(cpu)),
             jwks: own.jwks(),
@@ -126,28 +129,33 @@ struct Stores {
     pictures: Arc<dyn PictureStore>,
     idempotency: Arc<dyn IdempotencyStore>,
     outbox: Arc<dyn Outbox>,
+    rooms: Arc<dyn RoomStore>,
 }
 
 impl From<MemoryStores> for Stores {
     fn from(stores: MemoryStores) -> Self {
-        let MemoryStores { accounts, profiles, sessions, settings, pictures, idempotency, outbox } = stores;
-        Self { accounts, profiles, sessions, settings, pictures, idempotency, outbox }
+        let MemoryStores { accounts, profiles, sessions, settings, pictures, idempotency, outbox, rooms } = stores;
+        Self { accounts, profiles, sessions, settings, pictures, idempotency, outbox, rooms }
     }
 }
 
 impl From<PgStores> for Stores {
     fn from(stores: PgStores) -> Self {
-        let PgStores { accounts, profiles, sessions, settings, pictures, idempotency, outbox, .. } = stores;
-        Self { accounts, profiles, sessions, settings, pictures, idempotency, outbox }
+        let PgStores { accounts, profiles, sessions, settings, pictures, idempotency, outbox, rooms, .. } = stores;
+        Self { accounts, profiles, sessions, settings, pictures, idempotency, outbox, rooms }
     }
 }
 
-/// The bus that reaches every node: with Postgres over the database, else this process alone.
+/// The bus that reaches every node: over Redis where there is one, else over the database, else this process alone.
 pub(super) fn bus(
     config: &Config,
     listener: Arc<dyn EventListener>,
     entropy: &Arc<dyn Entropy>,
 ) -> Result<Arc<dyn EventBus>, StartError> {
+    #[cfg(feature = "redis")]
+    if let Some(url) = &config.redis_url {
+        return Ok(Arc::new(frontdesk_bus::RedisBus::start(url.clone().into(), listener, Arc::clone(entropy))));
+    }
     let Some(database) = &config.database else { return Ok(Arc::new(InProcessBus::new(listener))) };
     // A pooler in transaction mode delivers no notifications; migrations cannot go through one either.
     let (variable, url) = match database.rls_mode {

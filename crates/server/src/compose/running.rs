@@ -5,16 +5,57 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
+use frontdesk_http::Frame;
+use frontdesk_kernel::Entropy;
+use frontdesk_rooms::Rooms;
 use tokio::task::JoinHandle;
 
 use super::StartError;
+use crate::describe::describe;
 use crate::housekeeping::Housekeeping;
 use crate::readiness::Ready;
 use crate::relay::Relay;
+use crate::rooms::{Outlet, keep};
 
 /// How long requests in flight may take to finish. With the grace before and what is left to write after, the
 /// process ends within 10 s.
 const FINISH: Duration = Duration::from_secs(8);
+
+/// How long it may take to say that this node will not be there any more.
+const LEAVE: Duration = Duration::from_millis(500);
+
+/// The sockets of this node, and what keeps them told.
+pub(super) struct Sockets {
+    rooms: Arc<Rooms<Frame>>,
+    telling: JoinHandle<()>,
+    keeping: JoinHandle<()>,
+}
+
+impl Sockets {
+    pub(super) fn keep(rooms: Arc<Rooms<Frame>>, outlet: Outlet, entropy: Arc<dyn Entropy>) -> Self {
+        let telling = tokio::spawn(outlet.tell(Arc::clone(&rooms), entropy));
+        let keeping = tokio::spawn(keep(Arc::clone(&rooms)));
+        Self { rooms, telling, keeping }
+    }
+
+    /// Closes them. Their clients come back to another node.
+    async fn stop(&self) {
+        self.keeping.abort();
+        let cause = match tokio::time::timeout(LEAVE, self.rooms.stop()).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => describe(&error),
+            Err(_) => format!("not done within {LEAVE:?}"),
+        };
+        tracing::warn!(cause, "who was on this node is shown as present until its lease runs out");
+    }
+}
+
+impl Drop for Sockets {
+    fn drop(&mut self) {
+        self.telling.abort();
+        self.keeping.abort();
+    }
+}
 
 /// A server that runs until it is stopped, or dropped.
 pub struct Running {
@@ -24,6 +65,7 @@ pub struct Running {
     housekeeping: JoinHandle<()>,
     relaying: JoinHandle<()>,
     relay: Arc<Relay>,
+    sockets: Sockets,
     ready: Arc<Ready>,
 }
 
@@ -33,6 +75,7 @@ impl Running {
         server: Server,
         housekeeping: Housekeeping,
         relay: Arc<Relay>,
+        sockets: Sockets,
         ready: Arc<Ready>,
     ) -> Self {
         Self {
@@ -42,6 +85,7 @@ impl Running {
             housekeeping: tokio::spawn(housekeeping.run()),
             relaying: tokio::spawn(Arc::clone(&relay).run()),
             relay,
+            sockets,
             ready,
         }
     }
@@ -68,6 +112,8 @@ impl Running {
     pub async fn stop(self) -> bool {
         self.drain();
         self.housekeeping.abort();
+        // An open socket is a request in flight that does not finish by itself.
+        self.sockets.stop().await;
         let is_finished = tokio::time::timeout(FINISH, self.handle.stop(true)).await.is_ok();
         // What the last requests changed is told too.
         self.relaying.abort();

@@ -7,6 +7,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use frontdesk_auth::{MIN_SECRET_BYTES, check_signing_keys};
+#[cfg(feature = "redis")]
+use frontdesk_bus::RedisUrl;
 use frontdesk_http::{MalformedPublicUrl, OriginPattern, PublicUrl};
 use ipnet::IpNet;
 use secrecy::SecretString;
@@ -113,6 +115,12 @@ pub(super) fn database_url(text: &str) -> Result<SecretString, String> {
         Ok(url) if matches!(url.scheme(), "postgres" | "postgresql") => Ok(text.into()),
         _ => Err("is not a URL that begins with postgres://".to_owned()),
     }
+}
+
+/// Reads the URL of a Redis.
+#[cfg(feature = "redis")]
+pub(super) fn redis_url(text: &str) -> Result<RedisUrl, String> {
+    RedisUrl::parse(text).map_err(|error| format!("is {error}"))
 }
 
 /// Reads a secret that signs.

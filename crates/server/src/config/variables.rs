@@ -69,6 +69,11 @@ variables! {
         default "true", example "false";
     RLS_MODE: "rls-mode", "How a connection learns its user: session, or transaction behind a pooler in transaction mode",
         default "session", example "transaction";
+    REDIS_URL: "redis-url", "Redis or Valkey, over which events reach the other nodes in the place of the database",
+        default "none", example "rediss://frontdesk:password@redis.example.com:6379/0",
+        file REDIS_URL_FILE "redis-url-file";
+    ROOM_BROADCAST: "room-broadcast", "Which rooms hear of a profile: members, where its user is or was within 24h, or all",
+        default "members", example "all";
     APP_ENV: "app-env", "development or production; production refuses what is unsafe there",
         default "development", example "production";
     JWT_SECRET_KEY: "jwt-secret-key", "Signs access tokens; at least 32 bytes",
@@ -126,14 +131,8 @@ variables! {
 
 /// Variables of later versions. Who sets one expects it to change where data goes or who is let in, so that silence
 /// would be a trap.
-pub const NOT_YET: &[&str] = &[
-    "REDIS_URL",
-    "API_KEY_PEPPER",
-    "STRIPE_SECRET_KEY",
-    "STRIPE_WEBHOOK_SECRET",
-    "SMTP_URL",
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-];
+pub const NOT_YET: &[&str] =
+    &["API_KEY_PEPPER", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "SMTP_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 
 #[cfg(test)]
 mod tests {

@@ -58,9 +58,10 @@ impl House {
     }
 
     fn keeping(&self) -> Housekeeping {
-        let MemoryStores { accounts, sessions, idempotency, outbox, .. } = self.stores.clone();
+        let MemoryStores { accounts, sessions, idempotency, outbox, rooms, .. } = self.stores.clone();
         let (clock, avatars): (Arc<dyn Clock>, _) = (Arc::<TestClock>::clone(&self.clock), self.avatars());
-        Housekeeping { idempotency, sessions, accounts, outbox, avatars, deleted: Arc::clone(&self.deleted), clock }
+        let deleted = Arc::clone(&self.deleted);
+        Housekeeping { idempotency, sessions, accounts, outbox, rooms, avatars, deleted, clock }
     }
 
     /// Reserves a picture at [`noon`] and writes its files.

@@ -1,7 +1,7 @@
 //! Inputs that no client should send. Each is sent, answered with what it must get, and has changed nothing.
 //!
-//! Where each kind of input is sent. `conventions`, `limits`, `settings` and `tokens` stand beside this module, the
-//! others below it.
+//! Where each kind of input is sent. `conventions`, `limits`, `settings` and `tokens` stand beside this module; what a
+//! socket is sent, below `rooms`; the others below this module.
 //!
 //! | input | test |
 //! |---|---|
@@ -50,6 +50,18 @@
 //! | pictures that are cut off or broken | `disguises::a_broken_picture_is_refused_whichever_part_it_is` |
 //! | colour types, depths, palettes | `disguises::pictures_of_every_kind_become_the_same_kind` |
 //! | paths of files that were not given out | `disguises::a_path_that_was_not_given_out_is_not_there` |
+//! | sockets without a token, with a bad one, with another user's, from foreign pages | `entering::what_is_no_good_token_is_refused_wherever_it_stands`, `entering::a_token_in_the_url_is_not_looked_at`, `entering::whose_token_it_is_decides_who_comes_in`, `entering::a_foreign_origin_is_refused_before_the_upgrade` |
+//! | tickets that are none, or were used | `tickets::what_is_no_ticket_opens_nothing`, `tickets::a_ticket_opens_once` |
+//! | broken handshakes, none, other methods and versions | `entering::a_broken_handshake_is_malformed`, `entering::another_version_of_the_protocol_is_told_which_one_is_spoken`, `entering::a_plain_request_is_told_to_upgrade` |
+//! | names of rooms and users that are none | `entering::names_that_are_none_are_malformed` |
+//! | positions that are none | `replaying::a_position_that_is_none_is_malformed` |
+//! | binary, oversize and endless frames | `frames::a_binary_frame_is_no_frame`, `frames::a_frame_of_the_limit_is_read_and_one_byte_more_is_not`, `wire::a_frame_that_says_it_is_too_large_is_not_read`, `wire::a_length_with_its_top_bit_is_none`, `wire::pieces_over_the_limit_in_all_are_not_put_together` |
+//! | a million empty pieces | `wire::a_million_empty_pieces_are_a_flood` |
+//! | reserved bits, no mask, pieces out of order, long control frames, bad closes, broken UTF-8 | `wire::reserved_bits_and_opcodes_break_the_protocol`, `wire::a_frame_without_a_mask_breaks_the_protocol`, `wire::pieces_out_of_order_break_the_protocol`, `wire::control_frames_that_are_long_or_in_pieces_break_the_protocol`, `wire::a_close_that_says_nothing_sensible_breaks_the_protocol`, `wire::text_that_is_no_utf_8_is_told_as_such` |
+//! | floods of frames, too many sockets | `wire::a_hundred_at_once_are_read_and_a_flood_is_not`, `entering::the_twenty_first_socket_of_a_user_is_too_many`, `entering::a_caller_without_any_requests_left_is_told_after_the_upgrade` |
+//! | frames of wrong types, of any depth, in another's name | `frames::a_frame_that_says_nothing_gets_an_error_and_the_third_ends_it`, `frames::an_error_names_what_is_wrong`, `frames::a_frame_that_claims_to_be_somebody_is_not_believed` |
+//! | sockets that nobody reads | `load::who_does_not_read_is_closed_and_holds_up_nobody` |
+//! | sockets that vanish | `load::five_hundred_sockets_that_vanish_leave_nothing_behind`, `wire::a_connection_that_ends_half_way_is_gone` |
 
 use std::time::Duration;
 
@@ -156,7 +168,8 @@ fn the_table_names_every_test_and_no_other() {
     let table: String = own.lines().filter_map(|line| line.strip_prefix("//! |")).collect();
     let named: Vec<_> = table.split('`').filter_map(|word| word.split_once("::")).collect();
     for (module, test) in &named {
-        let sources = [source(&format!("bad_inputs/{module}")), source(module)].concat();
+        let sources = [format!("bad_inputs/{module}"), format!("rooms/{module}"), (*module).to_owned()];
+        let sources = sources.map(|path| source(&path)).concat();
         assert!(sources.contains(&format!("async fn {test}(store: Store)")), "no {module}::{test}");
     }
     for module in ["credentials", "disguises", "fields", "ids", "sign_in", "text", "transport", "uploads"] {

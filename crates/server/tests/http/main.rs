@@ -24,6 +24,7 @@ mod openapi;
 mod pictures;
 mod profile;
 mod refresh;
+mod rooms;
 mod sessions;
 mod settings;
 mod site;

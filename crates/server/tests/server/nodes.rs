@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use frontdesk::compose::{Overrides, Running, start};
 use frontdesk::config::Config;
 use frontdesk_testkit::postgres::{Line, TestDatabase, database, line_to};
+use frontdesk_testkit::redis;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
@@ -25,6 +26,10 @@ struct User {
 }
 
 async fn node(url: &str) -> Node {
+    node_with(url, None).await
+}
+
+async fn node_with(url: &str, redis: Option<&str>) -> Node {
     let avatars = concat!(env!("CARGO_TARGET_TMPDIR"), "/avatars");
     let variables = [
         ("PORT", "0"),
@@ -33,7 +38,7 @@ async fn node(url: &str) -> Node {
         ("RATE_LIMIT_PER_MINUTE", "0"),
         ("AVATAR_DIR", avatars),
     ];
-    let config = Config::of(variables).unwrap();
+    let config = Config::of(variables.into_iter().chain(redis.map(|url| ("REDIS_URL", url)))).unwrap();
     let running = start(&config, Overrides { workers: Some(1), ..Overrides::default() }).await.unwrap();
     Node { running, client: Client::new() }
 }
@@ -157,4 +162,31 @@ async fn a_node_whose_line_was_cut_refuses_what_ended_meanwhile() {
             }
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_redis_sessions_that_end_on_one_node_are_refused_on_the_other_within_a_second() {
+    let (Some(database), Some(redis)) = (database().await, redis::server().await) else { return };
+    let (url, redis) = (database.url(), redis.url());
+    let (one, other) = (node_with(&url, Some(&redis)).await, node_with(&url, Some(&redis)).await);
+    for number in 0..50 {
+        let user = one.register(json!({ "username": format!("user_{number}") })).await;
+        assert_eq!(other.status(&user).await, 200);
+        one.logout(&user).await;
+        let took = other.refused_after(&user).await;
+        assert!(took < LIMIT, "session {number} took {took:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_its_redis_a_node_asks_the_database_what_has_ended() {
+    let (Some(database), Some(server)) = (database().await, redis::server().await) else { return };
+    let (url, address) = (database.url(), server.url());
+    let (one, other) = (node_with(&url, Some(&address)).await, node_with(&url, Some(&address)).await);
+    let user = one.register(json!({ "username": "ada" })).await;
+    assert_eq!(other.status(&user).await, 200);
+    drop(server);
+    one.logout(&user).await;
+    let took = other.refused_after(&user).await;
+    assert!(took < LIMIT, "it took {took:?}");
 }

@@ -34,7 +34,7 @@ struct Server {
 impl Server {
     fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let variables = [("PORT", "0"), ("JWT_SECRET_KEY", SECRET), ("REDIS_URL", "redis://:hunter2@localhost")];
+        let variables = [("PORT", "0"), ("JWT_SECRET_KEY", SECRET), ("SMTP_URL", "redis://:hunter2@localhost")];
         let mut child = frontdesk(&directory, &[], &variables).spawn().unwrap();
         let log = BufReader::new(child.stdout.take().unwrap());
         let mut server = Self { child, log, address: String::new(), _directory: directory };
@@ -124,13 +124,13 @@ fn the_banner_shows_the_way_and_no_secret() {
 #[test]
 fn what_this_version_does_not_use_is_warned_of() {
     let directory = tempfile::tempdir().unwrap();
-    let variables = [("PORT", "0"), ("REDIS_URL", "redis://:hunter2@localhost"), ("USERS_AUTH", "open")];
+    let variables = [("PORT", "0"), ("SMTP_URL", "redis://:hunter2@localhost"), ("USERS_AUTH", "open")];
     let mut child = frontdesk(&directory, &[], &variables).spawn().unwrap();
     let log = BufReader::new(child.stdout.take().unwrap()).lines();
     let warnings: Vec<_> = log.map(Result::unwrap).take_while(|line| line.contains("\"WARN\"")).collect();
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(warnings[0].contains("REDIS_URL") && !warnings[0].contains("hunter2"), "{warnings:?}");
+    assert!(warnings[0].contains("SMTP_URL") && !warnings[0].contains("hunter2"), "{warnings:?}");
     assert!(warnings[1].contains("USERS_AUTH=open"), "{warnings:?}");
 }
 

@@ -60,7 +60,9 @@ fn versions(events: &[Event]) -> Vec<i64> {
         | EventBody::AvatarChanged { .. }
         | EventBody::PasswordChanged
         | EventBody::SessionsEnded { .. }
-        | EventBody::AccountDeleted { .. } => None,
+        | EventBody::AccountDeleted { .. }
+        | EventBody::RoomEntered { .. }
+        | EventBody::RoomLeft { .. } => None,
     };
     events.iter().filter_map(version).collect()
 }

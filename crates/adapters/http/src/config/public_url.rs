@@ -32,6 +32,11 @@ impl PublicUrl {
         path.filter(|path| !self.0.is_empty() && AvatarUrl::parse(path).is_ok()).unwrap_or(typed)
     }
 
+    /// The origin of the pages that are served there (RFC 6454); nothing where there is no such URL.
+    pub(crate) fn origin(&self) -> Option<String> {
+        Url::parse(&self.0).ok().map(|url| url.origin().ascii_serialization())
+    }
+
     /// Takes the fields of a body that hold pictures to what is stored.
     pub(crate) fn store(&self, body: &mut Map<String, Value>) {
         let sizes = body.get_mut("avatar_urls").and_then(Value::as_object_mut);
@@ -124,6 +129,13 @@ mod tests {
         public("https://a.test").store(body.as_object_mut().unwrap());
         let stored = json!({ "avatar_url": PATH, "avatar_urls": { "small": PATH, "large": null }, "bio": shown });
         assert_eq!(body, stored);
+    }
+
+    #[test]
+    fn its_origin_has_no_path() {
+        assert_eq!(public("https://A.test:8443/id/").origin().as_deref(), Some("https://a.test:8443"));
+        assert_eq!(public("https://a.test:443").origin().as_deref(), Some("https://a.test"));
+        assert_eq!(PublicUrl::default().origin(), None);
     }
 
     #[test]

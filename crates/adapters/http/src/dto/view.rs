@@ -47,7 +47,7 @@ impl<'a> AvatarUrlsBody<'a> {
 }
 
 /// Where the picture of a profile is seen.
-fn avatar_url<'a>(profile: &'a Profile, public: &PublicUrl) -> Option<Cow<'a, str>> {
+pub(crate) fn shown_picture<'a>(profile: &'a Profile, public: &PublicUrl) -> Option<Cow<'a, str>> {
     url(profile.avatar_url.as_ref(), public)
 }
 
@@ -67,7 +67,7 @@ pub(crate) struct AvatarBody<'a> {
 
 impl<'a> AvatarBody<'a> {
     pub(crate) fn of(profile: &'a Profile, public: &PublicUrl) -> Self {
-        Self { success: true, avatar_url: avatar_url(profile, public), avatar_urls: avatar_urls(profile, public) }
+        Self { success: true, avatar_url: shown_picture(profile, public), avatar_urls: avatar_urls(profile, public) }
     }
 }
 
@@ -149,7 +149,7 @@ impl<'a> ProfileBody<'a> {
             linkedin_username: text(profile.linkedin_username.as_ref()),
             github_username: text(profile.github_username.as_ref()),
             twitter_username: text(profile.twitter_username.as_ref()),
-            avatar_url: avatar_url(profile, public),
+            avatar_url: shown_picture(profile, public),
             avatar_urls: avatar_urls(profile, public),
             timezone: profile.timezone.as_str(),
             language: profile.language.as_str(),
@@ -193,7 +193,7 @@ impl<'a> UserBody<'a> {
             display_name: profile.shown_name(),
             email: text(profile.email.as_ref()),
             bio: text(profile.bio.as_ref()),
-            avatar_url: avatar_url(profile, public),
+            avatar_url: shown_picture(profile, public),
             avatar_urls: avatar_urls(profile, public),
             created_at: profile.created_at,
             updated_at: profile.updated_at,
@@ -253,7 +253,7 @@ impl<'a> PublicFields<'a> {
             user_id: profile.id.as_uuid(),
             username: text(profile.username.as_ref()),
             display_name: profile.shown_name(),
-            avatar_url: avatar_url(profile, public),
+            avatar_url: shown_picture(profile, public),
             avatar_urls: avatar_urls(profile, public),
             about: profile.public_profile.then(|| AboutBody::of(profile)),
         }
@@ -336,7 +336,7 @@ impl<'a> MobileBody<'a> {
                 email: text(profile.email.as_ref()),
                 created_at: profile.created_at,
                 updated_at: profile.updated_at,
-                avatar_url: avatar_url(profile, public),
+                avatar_url: shown_picture(profile, public),
                 avatar_urls: avatar_urls(profile, public),
                 preferences: profile.preferences.shown(),
                 notification_settings: channels.unwrap_or_default().into(),

@@ -16,19 +16,28 @@ use crate::config::{HttpConfig, Services};
 use crate::dto::error::ErrorBody;
 use crate::error::{ApiError, ApiResult, Code};
 use crate::metrics::Metrics;
+use crate::openapi::openapi_json;
+use crate::ws::asyncapi_json;
 
 /// The page draws itself from its own origin, and sets styles as it goes.
 const DOCS_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'unsafe-inline'; \
     style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'";
 
+/// Nothing but its own script, style and sockets.
+const ROOMS_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; \
+    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 static DOCS: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| Arc::new(Config::from("/openapi.json")));
 
-/// The description of the API, made when it is first asked for: a start is to be quick.
-pub(crate) struct Description(LazyLock<Bytes, fn() -> Bytes>);
+/// The descriptions of the API, each made when it is first asked for: a start is to be quick.
+pub(crate) struct Descriptions {
+    openapi: LazyLock<Bytes, fn() -> Bytes>,
+    asyncapi: LazyLock<Bytes, fn() -> Bytes>,
+}
 
-impl Description {
-    pub(crate) const fn made_by(describe: fn() -> Bytes) -> Self {
-        Self(LazyLock::new(describe))
+impl Descriptions {
+    pub(crate) const fn new() -> Self {
+        Self { openapi: LazyLock::new(|| openapi_json().into()), asyncapi: LazyLock::new(|| asyncapi_json().into()) }
     }
 }
 
@@ -91,16 +100,23 @@ pub(crate) async fn ready(services: Data<Services>) -> ApiResult {
 /// Prometheus metrics.
 #[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "operations",
     responses((status = 200, body = String, content_type = "application/openmetrics-text")))]
-pub(crate) async fn metrics(metrics: Data<Metrics>) -> ApiResult {
-    let text = metrics.render().map_err(|error| ApiError::internal(error.to_string()))?;
+pub(crate) async fn metrics((metrics, services): (Data<Metrics>, Data<Services>)) -> ApiResult {
+    let text = metrics.render(services.rooms.hub().counts()).map_err(|error| ApiError::internal(error.to_string()))?;
     Ok(HttpResponse::Ok().content_type("application/openmetrics-text; version=1.0.0; charset=utf-8").body(text))
 }
 
 /// This document.
 #[utoipa::path(get, path = "/openapi.json", operation_id = "openapi", tag = "operations",
     responses((status = 200, body = Object)))]
-pub(crate) async fn openapi(description: Data<Description>) -> ApiResult {
-    Ok(HttpResponse::Ok().content_type("application/json").body(description.0.clone()))
+pub(crate) async fn openapi(descriptions: Data<Descriptions>) -> ApiResult {
+    Ok(HttpResponse::Ok().content_type("application/json").body(descriptions.openapi.clone()))
+}
+
+/// The frames of the rooms (`AsyncAPI` 3.0).
+#[utoipa::path(get, path = "/asyncapi.json", operation_id = "asyncapi", tag = "operations",
+    responses((status = 200, body = Object)))]
+pub(crate) async fn asyncapi(descriptions: Data<Descriptions>) -> ApiResult {
+    Ok(HttpResponse::Ok().content_type("application/json").body(descriptions.asyncapi.clone()))
 }
 
 /// The page lives below a slash, which its own links need.
@@ -108,8 +124,22 @@ pub(crate) async fn docs_home() -> ApiResult {
     Ok(HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/docs/")).finish())
 }
 
-/// The documentation page and its parts, all inside the binary.
+/// The page that shows a room at work, and its parts.
+fn of_rooms(file: &str) -> Option<(&'static str, &'static str)> {
+    match file {
+        "rooms" => Some(("text/html; charset=utf-8", include_str!("../../assets/rooms.html"))),
+        "rooms.js" => Some(("text/javascript; charset=utf-8", include_str!("../../assets/rooms.js"))),
+        "rooms.css" => Some(("text/css; charset=utf-8", include_str!("../../assets/rooms.css"))),
+        _ => None,
+    }
+}
+
+/// The documentation pages and their parts, all inside the binary.
 pub(crate) async fn docs(file: Path<String>) -> ApiResult {
+    if let Some((content_type, text)) = of_rooms(&file) {
+        let policy = (header::CONTENT_SECURITY_POLICY, ROOMS_SECURITY_POLICY);
+        return Ok(HttpResponse::Ok().insert_header(policy).content_type(content_type).body(text));
+    }
     let found = utoipa_swagger_ui::serve(&file, DOCS.clone());
     let found = found.map_err(|error| ApiError::internal(error.to_string()))?;
     let found = found.ok_or_else(ApiError::not_found)?;

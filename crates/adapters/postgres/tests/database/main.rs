@@ -15,5 +15,6 @@ mod migrations;
 mod outbox;
 mod provision;
 mod resilience;
+mod rooms;
 mod round_trips;
 mod row_level_security;

@@ -11,9 +11,12 @@ use frontdesk_profile::session::{Refreshed, Session, Which};
 use frontdesk_profile::{
     AccountStore, CLAIMED_FOR, PictureStore, ProfileStore, Provisioned, RELEASED_FOR, SessionStore, SettingsStore,
 };
+use frontdesk_rooms::RoomStore;
+use frontdesk_rooms::store::Broadcast;
 use frontdesk_testkit::builders::{
-    change, change_with_channels, claim, completion, delete, display_name, end, fingerprint, noon, open, picture,
-    provision, refresh, registered, reservation, session_at, set_password, shows, user_id,
+    change, change_with_channels, claim, completion, delete, display_name, end, entering, fingerprint, leaving, node,
+    noon, open, picture, profile_updated, provision, refresh, registered, reservation, room, session_at, set_password,
+    shows, user_id,
 };
 use frontdesk_testkit::postgres::database;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -171,6 +174,32 @@ async fn each_operation_on_a_picture_waits_as_seldom_as_is_safe() {
     });
     assert_eq!((claim, claimed.len()), (1, 3), "claim");
     assert_eq!(round_trips!(trips, pictures.purged(&claimed[0]).await.unwrap()), 1, "purged");
+}
+
+#[tokio::test]
+async fn each_operation_on_a_room_waits_as_seldom_as_is_safe() {
+    let Some(database) = database().await else { return };
+    let (url, trips) = counting_line(&database.url()).await;
+    let stores = stores(&url, 1).await;
+    let (rooms, lobby, ada, node) = (&stores.rooms, room("lobby"), user_id(), node());
+
+    let left = round_trips!(trips, rooms.leave(&leaving(&lobby, ada, node)).await.unwrap());
+    assert_eq!(left, 2, "leave: write, commit");
+    let entered = round_trips!(trips, rooms.enter(&entering(&lobby, ada, node)).await.unwrap());
+    assert_eq!(entered, 2, "enter: write, commit");
+    let position = rooms.enter(&entering(&lobby, ada, node)).await.unwrap().position;
+    let post = async |user| {
+        let event = profile_updated(user);
+        rooms.post(std::slice::from_ref(&event), Broadcast::Members, noon()).await.unwrap();
+        event.id
+    };
+    assert_eq!(round_trips!(trips, post(user_id()).await), 1, "post of whoever is in no room");
+    assert_eq!(round_trips!(trips, post(ada).await), 3, "post: find, write, commit");
+    let event = post(ada).await;
+    assert_eq!(round_trips!(trips, rooms.posted(&[event]).await.unwrap()), 1, "posted");
+    assert_eq!(round_trips!(trips, rooms.since(&lobby, position, u64::MAX, noon()).await.unwrap()), 1, "since");
+    assert_eq!(round_trips!(trips, rooms.renew(node, noon(), noon()).await.unwrap()), 1, "renew");
+    assert_eq!(round_trips!(trips, rooms.expired(noon()).await.unwrap()), 1, "expired");
 }
 
 fn rotated(refreshed: Refreshed) -> Session {

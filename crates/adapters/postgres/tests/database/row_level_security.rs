@@ -7,7 +7,7 @@ use frontdesk_testkit::builders::delete;
 use frontdesk_testkit::postgres::{TestDatabase, database};
 use tokio_postgres::Client;
 
-/// Every table of `app`, with the column that says whose a row is.
+/// Every table of `app` whose rows are their user's, with the column that says whose a row is.
 const TABLES: [(&str, &str); 11] = [
     ("users", "id"),
     ("profiles", "id"),
@@ -22,6 +22,19 @@ const TABLES: [(&str, &str); 11] = [
     ("pictures", "user_id"),
 ];
 
+/// The tables that are about rooms, with a column. Their rows are nobody's alone.
+const ROOMS: [(&str, &str); 5] = [
+    ("rooms", "id"),
+    ("room_members", "user_id"),
+    ("room_presences", "user_id"),
+    ("room_nodes", "node_id"),
+    ("room_entries", "user_id"),
+];
+
+fn all_tables() -> impl Iterator<Item = (&'static str, &'static str)> {
+    TABLES.into_iter().chain(ROOMS)
+}
+
 /// The tables whose rows the service makes and removes, and never changes.
 const UNCHANGING: [&str; 3] = ["outbox", "revocations", "identities"];
 
@@ -32,7 +45,12 @@ const USED: &str = "
         FROM app.users, decode(repeat('00', 32), 'hex') AS digest;
     INSERT INTO app.revocations (user_id, cut_at, reach, until) SELECT id, now(), 'all', now() FROM app.users;
     INSERT INTO app.identities SELECT 'https://issuer.example', id, id, now() FROM app.users;
-    INSERT INTO app.pictures SELECT id, uuid_send(id), 1, now(), now(), NULL, 0, NULL FROM app.users";
+    INSERT INTO app.pictures SELECT id, uuid_send(id), 1, now(), now(), NULL, 0, NULL FROM app.users;
+    INSERT INTO app.rooms SELECT id, id, 1 FROM app.users;
+    INSERT INTO app.room_members SELECT id, id, NULL, 0 FROM app.users;
+    INSERT INTO app.room_presences SELECT id, id, id FROM app.users;
+    INSERT INTO app.room_nodes SELECT id, now() FROM app.users;
+    INSERT INTO app.room_entries SELECT id, 1, id, id, now(), now(), '{}' FROM app.users";
 
 struct Two {
     database: TestDatabase,
@@ -76,10 +94,10 @@ async fn every_table_of_user_data_is_in_the_list() {
     let Some(two) = two_users().await else { return };
     let client = owner(&two.database.url()).await;
     let found = ask(&client, "SELECT tablename FROM pg_tables WHERE schemaname = 'app' ORDER BY 1").await.unwrap();
-    let mut listed: Vec<_> = TABLES.iter().map(|(table, _)| vec![(*table).to_owned()]).collect();
+    let mut listed: Vec<_> = all_tables().map(|(table, _)| vec![table.to_owned()]).collect();
     listed.sort();
     assert_eq!(found, listed);
-    for (table, _) in TABLES {
+    for (table, _) in all_tables() {
         assert_eq!(ask(&client, &format!("SELECT count(*) FROM app.{table}")).await.unwrap(), [["2"]], "{table}");
     }
 }
@@ -90,7 +108,7 @@ async fn without_a_user_in_scope_every_table_is_empty_and_nothing_fails() {
     for scope in ["", "SET app.user_id = ''; SET app.principal = ''; SET app.login_name = ''; SET app.job = ''"] {
         let client = two.app().await;
         client.batch_execute(scope).await.unwrap();
-        for (table, owner_column) in TABLES {
+        for (table, owner_column) in all_tables() {
             let rows = ask(&client, &format!("SELECT count(*) FROM app.{table}")).await.unwrap();
             assert_eq!(rows, [["0"]], "{table} after {scope:?}");
             let update = format!("UPDATE app.{table} SET {owner_column} = {owner_column}");
@@ -189,6 +207,37 @@ async fn a_user_cannot_give_a_row_to_another_or_make_one_for_another() {
 }
 
 #[tokio::test]
+async fn the_service_sees_rooms_while_it_says_that_it_is_about_them_and_nothing_else_by_that() {
+    let Some(two) = two_users().await else { return };
+    let client = two.app_for_ada().await;
+    for (table, column) in ROOMS {
+        assert_eq!(ask(&client, &format!("SELECT {column} FROM app.{table}")).await.unwrap().len(), 0, "{table}");
+        for command in [
+            format!("INSERT INTO app.{table} SELECT * FROM app.{table}"),
+            format!("UPDATE app.{table} SET {column} = {column}"),
+            format!("DELETE FROM app.{table}"),
+        ] {
+            let done = touched(&client, &command).await;
+            assert!(is_harmless(&done), "{command}: {done:?}");
+        }
+    }
+    let enter = format!("INSERT INTO app.room_members VALUES ('{}', '{}', NULL, 0)", two.bob, two.ada);
+    assert_eq!(code(&touched(&client, &enter).await.unwrap_err()), "42501");
+    client.batch_execute("SET app.job = 'rooms'").await.unwrap();
+    for (table, column) in ROOMS {
+        assert_eq!(ask(&client, &format!("SELECT {column} FROM app.{table}")).await.unwrap().len(), 2, "{table}");
+    }
+    assert_eq!(touched(&client, &enter).await.unwrap(), 1);
+    for (table, owner_column) in TABLES {
+        let select = format!("SELECT {owner_column} FROM app.{table}");
+        assert_eq!(ask(&client, &select).await.unwrap(), [[two.ada.to_string()]], "{table}");
+    }
+    for command in ["UPDATE app.room_entries SET body = '{}'", "UPDATE app.room_presences SET node_id = user_id"] {
+        assert_eq!(code(&touched(&client, command).await.unwrap_err()), "42501", "{command}");
+    }
+}
+
+#[tokio::test]
 async fn a_login_name_shows_whose_it_is_and_nothing_else() {
     let Some(two) = two_users().await else { return };
     let client = two.app().await;
@@ -196,7 +245,7 @@ async fn a_login_name_shows_whose_it_is_and_nothing_else() {
     let row = [[two.bob.to_string(), "bob".to_owned(), "NULL".to_owned()]];
     assert_eq!(ask(&client, "SELECT * FROM app.login_names").await.unwrap(), row);
     assert_eq!(touched(&client, "UPDATE app.login_names SET username_key = 'mine'").await.unwrap(), 0);
-    for (table, owner_column) in TABLES.into_iter().filter(|(table, _)| *table != "login_names") {
+    for (table, owner_column) in all_tables().filter(|(table, _)| *table != "login_names") {
         let rows = ask(&client, &format!("SELECT {owner_column} FROM app.{table}")).await.unwrap();
         assert_eq!(rows.len(), 0, "{table}");
     }
@@ -261,7 +310,8 @@ async fn a_worker_sees_the_rows_of_its_job_and_only_while_it_says_so() {
     ] {
         assert_eq!(code(&touched(&client, command).await.unwrap_err()), "42501", "{command}");
     }
-    for table in ["profiles", "user_settings", "notification_preferences", "identities"] {
+    let others = ["profiles", "user_settings", "notification_preferences", "identities"];
+    for table in others.into_iter().chain(ROOMS.map(|(table, _)| table)) {
         let refused = ask(&client, &format!("SELECT * FROM app.{table}")).await.unwrap_err();
         assert_eq!(code(&refused), "42501", "{table}");
     }
