@@ -1,6 +1,7 @@
 //! Which login the connections use, where they live, and how long opening one may take.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::common::{ask, given, owner, stores};
 use frontdesk_kernel::{Outbox, Timestamp};
@@ -9,6 +10,7 @@ use frontdesk_profile::ProfileStore;
 use frontdesk_testkit::postgres::{TestDatabase, database};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 fn config(url: String) -> PgConfig {
     PgConfig { url, worker_url: None, pool_size: 1, pools: 1, rls_mode: RlsMode::Session }
@@ -85,45 +87,56 @@ async fn a_shared_connection_outlives_the_worker_that_opened_it() {
     assert_eq!(backends.len(), 1, "{backends:?}");
 }
 
-/// A line to the database on which each word takes its time.
-async fn slow_line(url: &str, one_way: Duration) -> String {
-    let (head, rest) = url.split_once('@').unwrap();
-    let (upstream, path) = rest.split_once('/').unwrap();
-    let upstream = upstream.to_owned();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let slow = format!("{head}@{}/{path}?sslmode=disable", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        while let Ok((near, _)) = listener.accept().await {
-            let (near_read, near_write) = near.into_split();
-            let (far_read, far_write) = TcpStream::connect(&upstream).await.unwrap().into_split();
-            tokio::spawn(carry(near_read, far_write, one_way));
-            tokio::spawn(carry(far_read, near_write, one_way));
-        }
-    });
-    slow
+/// A line to the database that can be held: while it is, every word waits.
+struct Line {
+    url: String,
+    is_open: watch::Sender<bool>,
+    /// How many connections were opened over it.
+    opened: Arc<AtomicUsize>,
 }
 
-async fn carry(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin, one_way: Duration) {
+impl Line {
+    async fn to(url: &str) -> Self {
+        let (head, rest) = url.split_once('@').unwrap();
+        let (upstream, path) = rest.split_once('/').unwrap();
+        let upstream = upstream.to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("{head}@{}/{path}?sslmode=disable", listener.local_addr().unwrap());
+        let (is_open, held) = watch::channel(true);
+        let opened = Arc::<AtomicUsize>::default();
+        let counter = Arc::clone(&opened);
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                counter.fetch_add(1, Ordering::Relaxed);
+                let (near_read, near_write) = near.into_split();
+                let (far_read, far_write) = TcpStream::connect(&upstream).await.unwrap().into_split();
+                tokio::spawn(carry(near_read, far_write, held.clone()));
+                tokio::spawn(carry(far_read, near_write, held.clone()));
+            }
+        });
+        Self { url, is_open, opened }
+    }
+}
+
+async fn carry(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin, mut held: watch::Receiver<bool>) {
     let mut words = vec![0; 1 << 16];
     while let Ok(count @ 1..) = from.read(&mut words).await {
-        tokio::time::sleep(one_way).await;
-        if to.write_all(&words[..count]).await.is_err() {
+        if held.wait_for(|is_open| *is_open).await.is_err() || to.write_all(&words[..count]).await.is_err() {
             return;
         }
     }
 }
 
 #[tokio::test]
-async fn a_pool_fills_also_where_opening_takes_longer_than_a_request_waits() {
+async fn a_connection_that_opens_longer_than_a_request_waits_is_there_for_the_next() {
     let Some(database) = database().await else { return };
     let (ada, _) = given(&stores(&database.url(), 1).await, "ada").await;
-    let url = slow_line(&database.url(), Duration::from_millis(200)).await;
-    let slow = PgStores::connect(config(url)).await.unwrap();
-    let started = Instant::now();
-    let mut refusals = 0;
-    while slow.profiles.profile(ada).await.is_err() {
-        refusals += 1;
-        assert!(started.elapsed() < Duration::from_secs(8), "no success after {refusals} attempts");
-    }
-    assert!(refusals > 0, "the line is too fast for this test");
+    let line = Line::to(&database.url()).await;
+    let stores = PgStores::connect(config(line.url.clone())).await.unwrap();
+    let before = line.opened.load(Ordering::Relaxed);
+    line.is_open.send_replace(false);
+    stores.profiles.profile(ada).await.unwrap_err();
+    line.is_open.send_replace(true);
+    assert!(stores.profiles.profile(ada).await.unwrap().is_some());
+    assert_eq!(line.opened.load(Ordering::Relaxed), before + 1);
 }
