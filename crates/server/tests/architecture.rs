@@ -10,8 +10,10 @@ const DOMAIN_MAY_USE: &[&str] =
 
 /// Technologies, and the crates that may name them.
 const ONLY_HERE: &[(&str, &[&str])] = &[
+    ("actix-codec", &["frontdesk-http"]),
     ("actix-cors", &["frontdesk-http"]),
     ("actix-http", &["frontdesk-http"]),
+    ("actix-service", &["frontdesk-http"]),
     // The server holds the handle of the running HTTP server; the bench has a bare one as its yardstick.
     ("actix-web", &["frontdesk-http", "frontdesk", "frontdesk-bench"]),
     ("argon2", &["frontdesk-auth"]),

@@ -23,6 +23,7 @@ mod openapi;
 mod page;
 mod routes;
 mod serve;
+mod upgraded;
 mod ws;
 
 pub use config::{

@@ -5,11 +5,13 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use actix_cors::Cors;
-use actix_web::dev::Server;
+use actix_http::HttpService;
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, map_config};
+use actix_web::App;
+use actix_web::dev::{AppConfig, Server};
 use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
 use actix_web::web::Data;
-use actix_web::{App, HttpServer};
 use frontdesk_profile::ClaimPolicy;
 
 use crate::body::UploadRoom;
@@ -18,6 +20,7 @@ use crate::edge::edge;
 use crate::metrics::Metrics;
 use crate::routes;
 use crate::routes::operations::{Descriptions, Uptime};
+use crate::upgraded::{LINGER, upgraded};
 use crate::ws::Tickets;
 
 /// How long a client may take to send the head of a request.
@@ -88,7 +91,7 @@ pub fn serve(listener: TcpListener, services: Services, config: HttpConfig) -> i
     let room = Data::new(UploadRoom::new());
     let services = Data::new(services);
     let config = Data::new(config);
-    let server = HttpServer::new(move || {
+    let application = move || {
         App::new()
             .app_data(services.clone())
             .app_data(config.clone())
@@ -100,13 +103,25 @@ pub fn serve(listener: TcpListener, services: Services, config: HttpConfig) -> i
             .wrap(cors(&config.cors))
             .wrap(from_fn(edge))
             .configure(routes::configure)
-    });
-    let server = server
-        .workers(workers)
-        .on_connect(|connection, _| connection.downcast_ref().into_iter().for_each(tune))
-        .client_request_timeout(HEAD_PATIENCE)
-        .shutdown_timeout(SHUTDOWN_SECONDS)
-        .disable_signals()
-        .listen(listener)?;
-    Ok(server.run())
+    };
+    let server = Server::build().workers(workers).shutdown_timeout(SHUTDOWN_SECONDS).disable_signals();
+    let stopping = server.graceful_shutdown_signal();
+    // As `HttpServer` of actix-web has it, which hands no connection over.
+    let service = move || {
+        let stopping = stopping.clone();
+        HttpService::build()
+            .client_request_timeout(HEAD_PATIENCE)
+            .client_disconnect_timeout(LINGER)
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .on_connect_ext(|connection, _| tune(connection))
+            .upgrade(upgraded(application.clone()))
+            .finish(map_config(application().into_factory().map_err(|error| error.error_response()), |()| {
+                AppConfig::default()
+            }))
+            .tcp()
+    };
+    Ok(server.listen("frontdesk", listener, service)?.run())
 }

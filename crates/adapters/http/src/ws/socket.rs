@@ -1,4 +1,5 @@
-//! The loop under a conversation: the body of the answer to an upgrade, which lasts as long as the socket.
+//! The loop under a conversation: the body of the answer to an upgrade, which lasts as long as the socket. See
+//! `upgraded` for what it is sent by.
 //!
 //! No task and no channel for each socket: the connection's own task polls the body. What is rare (believing a token,
 //! coming in, reading what was missed) is boxed while it runs, so that a silent socket costs little memory.
@@ -40,10 +41,6 @@ const ABNORMAL: u16 = 1006;
 /// The same for a close frame without a code.
 const NO_CODE: u16 = 1005;
 
-/// How much goes out at once. The connection keeps the largest buffer that it ever needed: a welcome to a full room must
-/// not stay with each of its members.
-const PIECE: usize = 4_096;
-
 /// An open socket.
 pub(crate) struct Socket {
     services: Data<Services>,
@@ -56,10 +53,6 @@ pub(crate) struct Socket {
     /// What the mailbox wakes: the bell.
     rings: Waker,
     actions: Queue,
-    /// What is left of a large frame.
-    rest: Bytes,
-    /// Whether the piece before it had the time to go out.
-    is_rest_due: bool,
     /// What is being done. Until it is, nothing else happens here.
     doing: Option<LocalBoxFuture<'static, Done>>,
     began: Instant,
@@ -91,8 +84,6 @@ impl Socket {
             inbound: Inbound::default(),
             seat: None,
             actions,
-            rest: Bytes::new(),
-            is_rest_due: false,
             doing: None,
             began,
             // Due at once: the first look sets it.
@@ -113,19 +104,7 @@ impl Socket {
         self.actions.put_first(actions);
     }
 
-    /// The next piece of what is sent.
-    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if self.rest.is_empty() {
-            let Some(frame) = ready!(self.poll_frame(context)) else { return Poll::Ready(None) };
-            self.rest = frame;
-        } else if !std::mem::replace(&mut self.is_rest_due, true) {
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        self.is_rest_due = false;
-        Poll::Ready(Some(self.rest.split_to(self.rest.len().min(PIECE))))
-    }
-
+    /// The next frame that is sent.
     fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
             if let Some(doing) = &mut self.doing {
@@ -270,11 +249,10 @@ impl MessageBody for Socket {
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
         let socket = self.get_mut();
         // The worker serves others too.
-        let polled = catch_unwind(AssertUnwindSafe(|| socket.poll_piece(context))).unwrap_or_else(|panic| {
+        let polled = catch_unwind(AssertUnwindSafe(|| socket.poll_frame(context))).unwrap_or_else(|panic| {
             socket.metrics.panicked();
             tracing::error!(cause = words(panic.as_ref()), "a socket panicked");
             socket.doing = None;
-            socket.rest = Bytes::new();
             let is_first = socket.ended.is_none();
             socket.end(Kind::Internal.code(), By::Server);
             Poll::Ready(is_first.then(|| Closure::from(Kind::Internal).frame()))

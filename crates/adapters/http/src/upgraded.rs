@@ -1,0 +1,93 @@
+//! Connections that ask for another protocol. They are answered by the same application as all others, and are then left
+//! with no more than a socket needs.
+//!
+//! The framework keeps two buffers of 8 KiB for as long as a connection lives: most of what a silent socket would cost.
+//! So it hands such a request over, with its connection, and what comes and goes is read and written here: with one buffer
+//! for all connections of a worker, and with one call for all frames that wait.
+
+mod connection;
+
+use std::io;
+use std::rc::Rc;
+
+use actix_codec::{Encoder as _, Framed, FramedParts};
+use actix_http::h1::{Codec, Message};
+use actix_http::{BoxedPayloadStream, ConnectionType, Payload, Request};
+use actix_service::IntoServiceFactory;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{AppConfig, Response, Service, ServiceFactory, ServiceResponse, fn_factory, fn_service};
+use actix_web::http::StatusCode;
+use actix_web::rt::net::TcpStream;
+use bytes::Bytes;
+
+pub(crate) use connection::LINGER;
+use connection::{Connection, Incoming, linger};
+
+/// A request that asks for an upgrade, and the connection that it came by.
+type Asking = (Request, Framed<TcpStream, Codec>);
+
+/// Answers what asks for an upgrade with an application.
+pub(crate) fn upgraded<A, I, S, B>(
+    application: A,
+) -> impl ServiceFactory<Asking, Config = (), Response = (), Error = actix_web::Error, InitError = ()>
+where
+    A: Fn() -> I,
+    I: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<Request, Config = AppConfig, Response = ServiceResponse<B>, Error = actix_web::Error> + 'static,
+    B: MessageBody + 'static,
+{
+    fn_factory(move || {
+        let starting = application().into_factory().new_service(AppConfig::default());
+        async move {
+            let application = Rc::new(starting.await.map_err(|_| ())?);
+            Ok(fn_service(move |(request, framed): Asking| {
+                let application = Rc::clone(&application);
+                async move {
+                    match serve(&*application, request, framed).await {
+                        Ok(()) => {}
+                        Err(error) => tracing::debug!(%error, "a connection was lost"),
+                    }
+                    Ok(())
+                }
+            }))
+        }
+    })
+}
+
+async fn serve<S, B>(application: &S, request: Request, framed: Framed<TcpStream, Codec>) -> io::Result<()>
+where
+    S: Service<Request, Response = ServiceResponse<B>, Error = actix_web::Error>,
+    B: MessageBody + 'static,
+{
+    // What answering takes is boxed and gone when the answer begins: a socket lasts.
+    let connection = Box::pin(answer(application, request, framed)).await?;
+    let io = Rc::clone(connection.io());
+    connection.await?;
+    linger(&io).await
+}
+
+/// Lets the application answer; gives what sends the answer.
+async fn answer<S, B>(application: &S, request: Request, framed: Framed<TcpStream, Codec>) -> io::Result<Connection>
+where
+    S: Service<Request, Response = ServiceResponse<B>, Error = actix_web::Error>,
+    B: MessageBody + 'static,
+{
+    // Answers to requests that came before may still have to go out, and what came after may have come with it.
+    let FramedParts { io, mut codec, read_buf, mut write_buf, .. } = framed.into_parts();
+    let io = Rc::new(io);
+    let payload = Incoming::new(Rc::clone(&io), Bytes::copy_from_slice(&read_buf));
+    drop(read_buf);
+    let payload: BoxedPayloadStream = Box::pin(payload);
+    let (request, _) = request.replace_payload(Payload::Stream { payload });
+    let response: Response<BoxBody> = match application.call(request).await {
+        Ok(response) => Response::from(response).map_into_boxed_body(),
+        Err(error) => Response::from(error.error_response()),
+    };
+    let (mut response, body) = response.into_parts();
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        // What follows such a request is anybody's guess.
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
+    codec.encode(Message::Item((response, body.size())), &mut write_buf)?;
+    Ok(Connection::new(io, codec, write_buf.freeze(), body))
+}
