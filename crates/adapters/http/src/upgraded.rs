@@ -16,7 +16,8 @@ use actix_http::{BoxedPayloadStream, ConnectionType, Payload, Request};
 use actix_service::IntoServiceFactory;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{AppConfig, Response, Service, ServiceFactory, ServiceResponse, fn_factory, fn_service};
-use actix_web::http::StatusCode;
+use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::http::{Method, StatusCode};
 use actix_web::rt::net::TcpStream;
 use bytes::Bytes;
 
@@ -75,7 +76,7 @@ where
     // Answers to requests that came before may still have to go out, and what came after may have come with it.
     let FramedParts { io, mut codec, read_buf, mut write_buf, .. } = framed.into_parts();
     let io = Rc::new(io);
-    let payload = Incoming::new(Rc::clone(&io), Bytes::copy_from_slice(&read_buf));
+    let payload = Incoming::new(Rc::clone(&io), Bytes::copy_from_slice(&read_buf), length(&request));
     drop(read_buf);
     let payload: BoxedPayloadStream = Box::pin(payload);
     let (request, _) = request.replace_payload(Payload::Stream { payload });
@@ -90,4 +91,10 @@ where
     }
     codec.encode(Message::Item((response, body.size())), &mut write_buf)?;
     Ok(Connection::new(io, codec, write_buf.freeze(), body))
+}
+
+/// How much may follow the head of a request. Only what can become a socket goes on for as long as it likes.
+fn length(request: &Request) -> u64 {
+    let declared = request.head().headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    declared.unwrap_or(if request.method() == Method::GET { u64::MAX } else { 0 })
 }

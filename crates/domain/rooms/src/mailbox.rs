@@ -16,6 +16,9 @@ pub const CAPACITY: usize = 64;
 /// close anybody.
 pub const LATE_CAPACITY: usize = 1_024;
 
+/// For how much an empty box keeps room: most of what is told waits alone, and whoever fills a box does not allocate.
+const KEPT: usize = 4;
+
 /// What is sent, in a form that all members of a room share.
 pub trait Payload: Clone + Send + Sync + 'static {
     /// Says both at once: this, and what the same user did `earlier` and nobody has been told yet.
@@ -270,8 +273,8 @@ impl<P: Payload> State<P> {
             return Some(Letter::Recheck);
         }
         let Some(item) = self.items.pop_front() else { return self.closing.map(Letter::Close) };
-        if self.items.is_empty() {
-            // Thousands of sockets hear nothing most of the time: an empty box holds no room.
+        if self.items.is_empty() && self.items.capacity() > KEPT {
+            // Thousands of sockets hear nothing most of the time: an empty box holds little room.
             self.items = VecDeque::new();
         }
         Some(match item {

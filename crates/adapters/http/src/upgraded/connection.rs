@@ -32,16 +32,18 @@ thread_local! {
     static WRITTEN: Cell<BytesMut> = Cell::default();
 }
 
-/// What comes after the request.
+/// What comes after the head of a request.
 pub(super) struct Incoming {
     io: Rc<TcpStream>,
-    /// What came together with the request.
+    /// What came together with it.
     early: Bytes,
+    /// How many bytes may still come.
+    left: u64,
 }
 
 impl Incoming {
-    pub(super) const fn new(io: Rc<TcpStream>, early: Bytes) -> Self {
-        Self { io, early }
+    pub(super) const fn new(io: Rc<TcpStream>, early: Bytes, length: u64) -> Self {
+        Self { io, early, left: length }
     }
 }
 
@@ -49,11 +51,16 @@ impl Stream for Incoming {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if !self.early.is_empty() {
-            return Poll::Ready(Some(Ok(std::mem::take(&mut self.early))));
+        if self.left == 0 {
+            return Poll::Ready(None);
         }
-        let read = ready!(poll_read(&self.io, context)).map_err(PayloadError::Io);
-        Poll::Ready(read.map(|bytes| Some(bytes).filter(|bytes| !bytes.is_empty())).transpose())
+        let mut bytes = std::mem::take(&mut self.early);
+        if bytes.is_empty() {
+            bytes = ready!(poll_read(&self.io, context)).map_err(PayloadError::Io)?;
+        }
+        bytes.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
+        self.left -= bytes.len() as u64;
+        Poll::Ready((!bytes.is_empty()).then_some(Ok(bytes)))
     }
 }
 
@@ -169,3 +176,6 @@ pub(super) async fn linger(io: &TcpStream) -> io::Result<()> {
     };
     timeout(LINGER, drained).await.unwrap_or(Ok(()))
 }
+
+#[cfg(test)]
+mod tests;

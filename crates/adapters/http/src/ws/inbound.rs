@@ -45,6 +45,9 @@ impl Inbound {
 
     /// The next message, if all of it is there. After an error there is none any more.
     pub(super) fn next(&mut self) -> Result<Option<Message>, Kind> {
+        if self.buffer.is_empty() {
+            return Ok(None);
+        }
         look_ahead(&self.buffer)?;
         let parsed = Parser::parse(&mut self.buffer, true, MESSAGE_MAX).map_err(|error| match error {
             ProtocolError::Overflow => Kind::TooLarge,

@@ -99,7 +99,8 @@ impl Socket {
 
     fn hear(&mut self, input: Input) {
         let now = self.now();
-        self.is_timed = false;
+        // What is told moves no deadline.
+        self.is_timed &= matches!(input, Input::Letter(Letter::Send(_)));
         let actions = self.conversation.hear(input, now);
         self.actions.put_first(actions);
     }

@@ -118,7 +118,11 @@ impl Line {
     }
 }
 
-async fn carry(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin, mut held: watch::Receiver<bool>) {
+async fn carry(
+    mut from: impl AsyncReadExt + Unpin,
+    mut to: impl AsyncWriteExt + Unpin,
+    mut held: watch::Receiver<bool>,
+) {
     let mut words = vec![0; 1 << 16];
     while let Ok(count @ 1..) = from.read(&mut words).await {
         if held.wait_for(|is_open| *is_open).await.is_err() || to.write_all(&words[..count]).await.is_err() {

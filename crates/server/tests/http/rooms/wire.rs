@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::client::soon;
-use super::{LOBBY, noticed};
+use super::{LOBBY, PROFILE, noticed};
 use crate::Store;
 use crate::on_both_stores;
 use crate::site::{Site, User};
@@ -64,20 +64,30 @@ impl Raw {
 
     /// Comes in and sends something at once, before anybody has answered.
     async fn open_with(site: &Site, user: &User, early: &[u8]) -> Self {
-        let mut stream = TcpStream::connect(site.base.strip_prefix("http://").unwrap()).await.unwrap();
-        stream.write_all(&[Self::handshake(user).as_bytes(), early].concat()).await.unwrap();
-        let mut raw = Self { stream, rest: vec![] };
-        let end = loop {
-            if let Some(at) = raw.rest.windows(4).position(|window| window == b"\r\n\r\n") {
-                break at + 4;
-            }
-            assert!(raw.fill().await, "the server hung up: {}", String::from_utf8_lossy(&raw.rest));
-        };
-        let head = String::from_utf8(raw.rest.drain(..end).collect()).unwrap();
+        let mut raw = Self::ask(site, &[Self::handshake(user).as_bytes(), early].concat()).await;
+        let head = raw.head().await;
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
         // RFC 6455, section 1.3.
         assert!(head.to_lowercase().contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="), "{head}");
         raw
+    }
+
+    /// Connects and sends something.
+    async fn ask(site: &Site, bytes: &[u8]) -> Self {
+        let mut stream = TcpStream::connect(site.base.strip_prefix("http://").unwrap()).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        Self { stream, rest: vec![] }
+    }
+
+    /// The head of an answer.
+    async fn head(&mut self) -> String {
+        let end = loop {
+            if let Some(at) = self.rest.windows(4).position(|window| window == b"\r\n\r\n") {
+                break at + 4;
+            }
+            assert!(self.fill().await, "the server hung up: {}", String::from_utf8_lossy(&self.rest));
+        };
+        String::from_utf8(self.rest.drain(..end).collect()).unwrap()
     }
 
     /// Comes in and is welcome.
@@ -332,7 +342,50 @@ async fn who_does_not_hang_up_is_hung_up_on(store: Store) {
     }
 }
 
+async fn what_was_asked_before_an_upgrade_is_answered_before_it(store: Store) {
+    let site = store.open().await;
+    let user = site.user().await;
+    let before = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n".repeat(3);
+    let ping = frame(FIN | PING, b"p");
+    let mut raw = Raw::ask(&site, &[before.as_bytes(), Raw::handshake(&user).as_bytes(), &ping].concat()).await;
+    for _ in 0..3 {
+        let head = raw.head().await;
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
+        assert!(raw.take(length).await.unwrap().starts_with(b"{"));
+    }
+    let head = raw.head().await;
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    assert_eq!(raw.json().await["type"], "welcome");
+    assert_eq!(raw.frame().await, Some((PONG, b"p".to_vec())));
+}
+
+async fn a_path_that_is_no_room_answers_an_upgrade_like_any_request(store: Store) {
+    const UPGRADE: &str = "Host: a\r\nConnection: Upgrade\r\nUpgrade: websocket";
+    let site = store.open().await;
+    let user = site.user().await;
+    let own = format!("{UPGRADE}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json", user.token);
+    for (request, status, is_empty) in [
+        (format!("GET /health HTTP/1.1\r\n{UPGRADE}\r\n\r\n"), 200, false),
+        (format!("HEAD /health HTTP/1.1\r\n{UPGRADE}\r\n\r\n"), 200, true),
+        (format!("GET /nowhere HTTP/1.1\r\n{UPGRADE}\r\n\r\n"), 404, false),
+        (format!("CONNECT a:443 HTTP/1.1\r\n{UPGRADE}\r\n\r\n"), 404, false),
+        (format!("PATCH {PROFILE} HTTP/1.1\r\n{own}\r\nContent-Length: 13\r\n\r\n{{\"bio\": \"up\"}}"), 200, false),
+        (format!("PATCH {PROFILE} HTTP/1.1\r\n{own}\r\n\r\n"), 400, false),
+    ] {
+        let mut raw = Raw::ask(&site, request.as_bytes()).await;
+        let head = raw.head().await;
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {head}");
+        assert!(head.contains("\r\nconnection: close\r\n") && head.contains("\r\nx-request-id: "), "{head}");
+        while raw.fill().await {}
+        assert_eq!(raw.rest.is_empty(), is_empty, "{request}: {}", String::from_utf8_lossy(&raw.rest));
+    }
+    assert_eq!(site.get_as(&user, PROFILE).await.body["bio"], "up");
+}
+
 on_both_stores! {
+    what_was_asked_before_an_upgrade_is_answered_before_it,
+    a_path_that_is_no_room_answers_an_upgrade_like_any_request,
     who_does_not_hang_up_is_hung_up_on,
     reserved_bits_and_opcodes_break_the_protocol,
     a_frame_without_a_mask_breaks_the_protocol,

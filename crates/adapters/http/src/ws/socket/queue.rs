@@ -11,7 +11,10 @@ use super::super::frame::Frame;
 /// How many entries are made frames of at a time: what was missed may be five hundred large profiles.
 const TOLD_AT_ONCE: usize = 16;
 
-/// What is to be done, in order. Empty, it takes no memory: most sockets are silent most of the time.
+/// For how much an empty queue keeps room.
+const KEPT: usize = 4;
+
+/// What is to be done, in order. Empty, it takes little memory: most sockets are silent most of the time.
 #[derive(Default)]
 pub(super) struct Queue(VecDeque<Action>);
 
@@ -19,8 +22,8 @@ impl Queue {
     /// The next thing to do.
     pub(super) fn next(&mut self) -> Option<Action> {
         let next = self.0.pop_front();
-        if self.0.is_empty() {
-            self.0 = VecDeque::new();
+        if self.0.is_empty() && self.0.capacity() > KEPT {
+            self.clear();
         }
         next
     }
