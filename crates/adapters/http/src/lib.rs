@@ -5,7 +5,8 @@
 //!
 //! A request passes, from the outside: `edge` (request id, headers, log line, metrics, the one place that renders
 //! errors), CORS, the route table in `routes`, and the handler's credential (`credential`), which also counts
-//! the request against its caller's rate. A socket is the body of the answer to its upgrade: see `ws`.
+//! the request against its caller's rate. A socket is the body of the answer to its upgrade (`ws`), and has its connection
+//! to itself (`upgraded`).
 
 mod body;
 mod config;

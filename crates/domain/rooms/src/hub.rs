@@ -20,6 +20,9 @@ pub const SOCKETS_MAX: usize = 20;
 /// How long a user without a socket is still in the room: long enough to change networks.
 pub const GRACE: Duration = Duration::from_secs(10);
 
+/// How many readers are woken in one go: see [`Hub`].
+const WOKEN_AT_ONCE: usize = 256;
+
 type SeatId = u64;
 /// The sockets of one user, and where each is.
 type Sockets<P> = BTreeMap<SeatId, (RoomId, Arc<Mailbox<P>>)>;
@@ -93,8 +96,8 @@ struct State<P> {
 
 /// The sockets of one node, by room and by user.
 ///
-/// One std lock, never held over an await. A delivery holds it while it puts a pointer into each mailbox of a room: less
-/// than a millisecond for 5,000 of them. Then it wakes their readers, in one go.
+/// One std lock, never held over an await. A delivery holds it while it puts a pointer into each mailbox of a room: about a
+/// millisecond for 5,000 of them. Meanwhile it wakes their readers, some hundreds at a time, so that the other cores begin.
 pub struct Hub<P> {
     state: Mutex<State<P>>,
     clock: Arc<dyn Clock>,
@@ -196,7 +199,13 @@ impl<P: Payload> Hub<P> {
                     mailbox.update(position.offset, of, payload.as_ref())
                 }
             };
-            let readers: Vec<_> = sittings.seats.values().filter_map(tell).collect();
+            let mut readers = Vec::with_capacity(WOKEN_AT_ONCE.min(sittings.seats.len()));
+            for reader in sittings.seats.values().filter_map(tell) {
+                readers.push(reader);
+                if readers.len() == WOKEN_AT_ONCE {
+                    readers.drain(..).for_each(Waker::wake);
+                }
+            }
             drop(state);
             wake(readers);
         }
