@@ -106,7 +106,8 @@ pub fn serve(listener: TcpListener, services: Services, config: HttpConfig) -> i
     };
     let server = Server::build().workers(workers).shutdown_timeout(SHUTDOWN_SECONDS).disable_signals();
     let stopping = server.graceful_shutdown_signal();
-    // As `HttpServer` of actix-web has it, which hands no connection over.
+    // What `HttpServer` of actix-web does, which hands no connection over. (The address in its `AppConfig` stands in for a
+    // missing `Host` where the framework builds URLs; nothing here does.)
     let service = move || {
         let stopping = stopping.clone();
         HttpService::build()

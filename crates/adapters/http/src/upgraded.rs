@@ -1,14 +1,15 @@
-//! Connections that ask for another protocol. They are answered by the same application as all others, and are then left
-//! with no more than a socket needs.
+//! Connections that ask for another protocol. They are answered by an application like that of all others, and are then
+//! left with no more than a socket needs.
 //!
 //! The framework keeps two buffers of 8 KiB for as long as a connection lives: most of what a silent socket would cost.
-//! So it hands such a request over, with its connection, and what comes and goes is read and written here: with one buffer
-//! for all connections of a worker, and with one call for all frames that wait.
+//! So it hands such a request over, with its connection, and what comes and goes is read and written here: with buffers
+//! that all connections of a worker share, and with one call for all frames that wait.
 
 mod connection;
 
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use actix_codec::{Encoder as _, Framed, FramedParts};
 use actix_http::h1::{Codec, Message};
@@ -20,9 +21,10 @@ use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::http::{Method, StatusCode};
 use actix_web::rt::net::TcpStream;
 use bytes::Bytes;
+use socket2::SockRef;
 
 pub(crate) use connection::LINGER;
-use connection::{Connection, Incoming, linger};
+use connection::{Connection, Incoming, linger, send};
 
 /// A request that asks for an upgrade, and the connection that it came by.
 type Asking = (Request, Framed<TcpStream, Codec>);
@@ -63,7 +65,11 @@ where
     // What answering takes is boxed and gone when the answer begins: a socket lasts.
     let connection = Box::pin(answer(application, request, framed)).await?;
     let io = Rc::clone(connection.io());
-    connection.await?;
+    if let Err(error) = connection.await {
+        // A reset: an answer that breaks off must not look like one that ends.
+        SockRef::from(&*io).set_linger(Some(Duration::ZERO))?;
+        return Err(error);
+    }
     linger(&io).await
 }
 
@@ -73,12 +79,20 @@ where
     S: Service<Request, Response = ServiceResponse<B>, Error = actix_web::Error>,
     B: MessageBody + 'static,
 {
-    // Answers to requests that came before may still have to go out, and what came after may have come with it.
     let FramedParts { io, mut codec, read_buf, mut write_buf, .. } = framed.into_parts();
     let io = Rc::new(io);
-    let payload = Incoming::new(Rc::clone(&io), Bytes::copy_from_slice(&read_buf), length(&request));
+    if !write_buf.is_empty() {
+        // It came behind a request that was not answered yet, and actix-http may have lost what came behind this one. A
+        // client that does not wait has to be ready to ask again (RFC 9112, 9.3.2); none does before a handshake.
+        return Ok(Connection::finishing(io, codec, write_buf.freeze()));
+    }
+    let length = length(&request);
+    if request.head().expect() && length.is_some_and(|length| length > 0) {
+        send(&io, b"HTTP/1.1 100 Continue\r\n\r\n")?;
+    }
+    let payload: BoxedPayloadStream =
+        Box::pin(Incoming::new(Rc::clone(&io), Bytes::copy_from_slice(&read_buf), length));
     drop(read_buf);
-    let payload: BoxedPayloadStream = Box::pin(payload);
     let (request, _) = request.replace_payload(Payload::Stream { payload });
     let response: Response<BoxBody> = match application.call(request).await {
         Ok(response) => Response::from(response).map_into_boxed_body(),
@@ -86,15 +100,18 @@ where
     };
     let (mut response, body) = response.into_parts();
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        // What follows such a request is anybody's guess.
+        // What follows such a request is anybody's guess. The codec takes it for one that was upgraded: it would say
+        // that it sends chunks, and send none.
         response.head_mut().set_connection_type(ConnectionType::Close);
+        response.head_mut().no_chunking(true);
     }
     codec.encode(Message::Item((response, body.size())), &mut write_buf)?;
     Ok(Connection::new(io, codec, write_buf.freeze(), body))
 }
 
-/// How much may follow the head of a request. Only what can become a socket goes on for as long as it likes.
-fn length(request: &Request) -> u64 {
+/// How long the body of a request is; `None` where it goes on for as long as it likes: what can become a socket does.
+fn length(request: &Request) -> Option<u64> {
     let declared = request.head().headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    declared.unwrap_or(if request.method() == Method::GET { u64::MAX } else { 0 })
+    let declared = declared.unwrap_or_default();
+    (declared > 0 || request.method() != Method::GET).then_some(declared)
 }

@@ -37,12 +37,12 @@ pub(super) struct Incoming {
     io: Rc<TcpStream>,
     /// What came together with it.
     early: Bytes,
-    /// How many bytes may still come.
-    left: u64,
+    /// How many bytes are still to come; `None` where it ends when it ends.
+    left: Option<u64>,
 }
 
 impl Incoming {
-    pub(super) const fn new(io: Rc<TcpStream>, early: Bytes, length: u64) -> Self {
+    pub(super) const fn new(io: Rc<TcpStream>, early: Bytes, length: Option<u64>) -> Self {
         Self { io, early, left: length }
     }
 }
@@ -51,16 +51,21 @@ impl Stream for Incoming {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.left == 0 {
+        if self.left == Some(0) {
             return Poll::Ready(None);
         }
         let mut bytes = std::mem::take(&mut self.early);
         if bytes.is_empty() {
             bytes = ready!(poll_read(&self.io, context)).map_err(PayloadError::Io)?;
         }
-        bytes.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
-        self.left -= bytes.len() as u64;
-        Poll::Ready((!bytes.is_empty()).then_some(Ok(bytes)))
+        if bytes.is_empty() {
+            return Poll::Ready(self.left.map(|_| Err(PayloadError::Incomplete(None))));
+        }
+        if let Some(left) = &mut self.left {
+            bytes.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+            *left -= bytes.len() as u64;
+        }
+        Poll::Ready(Some(Ok(bytes)))
     }
 }
 
@@ -91,6 +96,11 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) const fn new(io: Rc<TcpStream>, codec: Codec, head: Bytes, body: BoxBody) -> Self {
         Self { io, codec, unsent: head, body, is_over: false }
+    }
+
+    /// One that has nothing more to say than this.
+    pub(super) fn finishing(io: Rc<TcpStream>, codec: Codec, last: Bytes) -> Self {
+        Self { is_over: true, ..Self::new(io, codec, last, BoxBody::new(())) }
     }
 
     pub(super) const fn io(&self) -> &Rc<TcpStream> {
@@ -153,7 +163,7 @@ impl Future for Connection {
 }
 
 /// Sends as much as the system takes now; tells how much that was.
-fn send(io: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+pub(super) fn send(io: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     let mut left = bytes;
     while !left.is_empty() {
         match io.try_write(left) {

@@ -342,38 +342,62 @@ async fn who_does_not_hang_up_is_hung_up_on(store: Store) {
     }
 }
 
-async fn what_was_asked_before_an_upgrade_is_answered_before_it(store: Store) {
+const HEALTH: &str = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// Takes the answer to [`HEALTH`].
+async fn healthy(raw: &mut Raw) {
+    let head = raw.head().await;
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
+    assert!(raw.take(length).await.unwrap().starts_with(b"{"));
+}
+
+async fn a_connection_that_was_used_before_may_become_a_socket(store: Store) {
     let site = store.open().await;
     let user = site.user().await;
-    let before = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n".repeat(3);
-    let ping = frame(FIN | PING, b"p");
-    let mut raw = Raw::ask(&site, &[before.as_bytes(), Raw::handshake(&user).as_bytes(), &ping].concat()).await;
-    for _ in 0..3 {
-        let head = raw.head().await;
-        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
-        assert!(raw.take(length).await.unwrap().starts_with(b"{"));
-    }
-    let head = raw.head().await;
-    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    let mut raw = Raw::ask(&site, HEALTH.as_bytes()).await;
+    healthy(&mut raw).await;
+    raw.send(&[Raw::handshake(&user).as_bytes(), &frame(FIN | PING, b"p")].concat()).await;
+    assert!(raw.head().await.starts_with("HTTP/1.1 101 "));
     assert_eq!(raw.json().await["type"], "welcome");
     assert_eq!(raw.frame().await, Some((PONG, b"p".to_vec())));
 }
 
-async fn a_path_that_is_no_room_answers_an_upgrade_like_any_request(store: Store) {
-    const UPGRADE: &str = "Host: a\r\nConnection: Upgrade\r\nUpgrade: websocket";
+async fn an_upgrade_that_does_not_wait_for_the_answers_before_it_is_hung_up_on_after_them(store: Store) {
     let site = store.open().await;
     let user = site.user().await;
-    let own = format!("{UPGRADE}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json", user.token);
-    for (request, status, is_empty) in [
-        (format!("GET /health HTTP/1.1\r\n{UPGRADE}\r\n\r\n"), 200, false),
-        (format!("HEAD /health HTTP/1.1\r\n{UPGRADE}\r\n\r\n"), 200, true),
-        (format!("GET /nowhere HTTP/1.1\r\n{UPGRADE}\r\n\r\n"), 404, false),
-        (format!("CONNECT a:443 HTTP/1.1\r\n{UPGRADE}\r\n\r\n"), 404, false),
-        (format!("PATCH {PROFILE} HTTP/1.1\r\n{own}\r\nContent-Length: 13\r\n\r\n{{\"bio\": \"up\"}}"), 200, false),
-        (format!("PATCH {PROFILE} HTTP/1.1\r\n{own}\r\n\r\n"), 400, false),
+    let early = [HEALTH.repeat(3).as_bytes(), Raw::handshake(&user).as_bytes(), &frame(FIN | PING, b"p")].concat();
+    let mut raw = Raw::ask(&site, &early).await;
+    for _ in 0..3 {
+        healthy(&mut raw).await;
+    }
+    assert_eq!(raw.take(1).await, None);
+    noticed(&site, 0).await;
+}
+
+async fn a_handshake_may_say_that_it_has_no_body(store: Store) {
+    let site = store.open().await;
+    let user = site.user().await;
+    let handshake = Raw::handshake(&user).replace("Host: a\r\n", "Host: a\r\nContent-Length: 0\r\n");
+    let mut raw = Raw::ask(&site, handshake.as_bytes()).await;
+    assert!(raw.head().await.starts_with("HTTP/1.1 101 "));
+    assert_eq!(raw.json().await["type"], "welcome");
+    raw.send(&frame(FIN | PING, b"p")).await;
+    assert_eq!(raw.frame().await, Some((PONG, b"p".to_vec())));
+}
+
+async fn a_path_that_is_no_room_answers_an_upgrade_and_closes(store: Store) {
+    let site = store.open().await;
+    let user = site.user().await;
+    for (request, rest, status, is_empty) in [
+        ("GET /health", "\r\n", 200, false),
+        ("HEAD /health", "\r\n", 200, true),
+        ("GET /nowhere", "\r\n", 404, false),
+        ("CONNECT a:443", "\r\n", 404, false),
+        ("PATCH /api/v1/profile", "Content-Length: 13\r\n\r\n{\"bio\": \"up\"}", 200, false),
+        ("PATCH /api/v1/profile", "\r\n", 400, false),
     ] {
-        let mut raw = Raw::ask(&site, request.as_bytes()).await;
+        let mut raw = Raw::ask(&site, in_vain(&user, request, rest).as_bytes()).await;
         let head = raw.head().await;
         assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {head}");
         assert!(head.contains("\r\nconnection: close\r\n") && head.contains("\r\nx-request-id: "), "{head}");
@@ -383,9 +407,53 @@ async fn a_path_that_is_no_room_answers_an_upgrade_like_any_request(store: Store
     assert_eq!(site.get_as(&user, PROFILE).await.body["bio"], "up");
 }
 
+/// What asks for an upgrade where there is none, with a token.
+fn in_vain(user: &User, request: &str, rest: &str) -> String {
+    let token = &user.token;
+    format!(
+        "{request} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/json\r\n{rest}"
+    )
+}
+
+async fn a_body_that_breaks_off_writes_nothing_also_where_it_asks_for_an_upgrade(store: Store) {
+    let site = store.open().await;
+    let user = site.user().await;
+    let cut = in_vain(&user, &format!("PATCH {PROFILE}"), "Content-Length: 100\r\n\r\n{\"bio\": \"cut\"}");
+    let mut raw = Raw::ask(&site, cut.as_bytes()).await;
+    raw.stream.shutdown().await.unwrap();
+    assert!(raw.head().await.starts_with("HTTP/1.1 400 "));
+    assert_ne!(site.get_as(&user, PROFILE).await.body["bio"], "cut");
+}
+
+async fn who_waits_to_be_told_to_go_on_is_told_also_where_it_asks_for_an_upgrade(store: Store) {
+    let site = store.open().await;
+    let user = site.user().await;
+    let rest = "Expect: 100-continue\r\nContent-Length: 13\r\n\r\n";
+    let mut raw = Raw::ask(&site, in_vain(&user, &format!("PATCH {PROFILE}"), rest).as_bytes()).await;
+    assert!(raw.head().await.starts_with("HTTP/1.1 100 "));
+    raw.send(b"{\"bio\": \"up\"}").await;
+    assert!(raw.head().await.starts_with("HTTP/1.1 200 "));
+}
+
+async fn an_answer_of_unknown_length_ends_with_the_connection_where_it_asks_for_an_upgrade(store: Store) {
+    let site = store.open().await;
+    let user = site.user().await;
+    let mut raw = Raw::ask(&site, in_vain(&user, "GET /api/v1/account/export", "\r\n").as_bytes()).await;
+    let head = raw.head().await;
+    assert!(head.starts_with("HTTP/1.1 200 ") && !head.contains("transfer-encoding"), "{head}");
+    while raw.fill().await {}
+    assert!(serde_json::from_slice::<Value>(&raw.rest).unwrap().is_object());
+}
+
 on_both_stores! {
-    what_was_asked_before_an_upgrade_is_answered_before_it,
-    a_path_that_is_no_room_answers_an_upgrade_like_any_request,
+    a_connection_that_was_used_before_may_become_a_socket,
+    an_upgrade_that_does_not_wait_for_the_answers_before_it_is_hung_up_on_after_them,
+    a_handshake_may_say_that_it_has_no_body,
+    a_body_that_breaks_off_writes_nothing_also_where_it_asks_for_an_upgrade,
+    who_waits_to_be_told_to_go_on_is_told_also_where_it_asks_for_an_upgrade,
+    an_answer_of_unknown_length_ends_with_the_connection_where_it_asks_for_an_upgrade,
+    a_path_that_is_no_room_answers_an_upgrade_and_closes,
     who_does_not_hang_up_is_hung_up_on,
     reserved_bits_and_opcodes_break_the_protocol,
     a_frame_without_a_mask_breaks_the_protocol,

@@ -80,7 +80,7 @@ async fn a_large_piece_leaves_no_large_buffer_behind() {
 #[actix_web::test]
 async fn what_came_with_the_request_comes_before_what_comes_later() {
     let (io, mut peer) = line().await;
-    let mut incoming = Incoming::new(io, Bytes::from_static(b"early"), u64::MAX);
+    let mut incoming = Incoming::new(io, Bytes::from_static(b"early"), None);
     peer.write_all(b"later").await.unwrap();
     peer.shutdown().await.unwrap();
     let mut heard = Vec::new();
@@ -94,7 +94,7 @@ async fn what_came_with_the_request_comes_before_what_comes_later() {
 async fn a_body_ends_where_its_length_says() {
     for (early, length, expected) in [(&b"abc"[..], 5, &b"abcde"[..]), (b"abcdef", 5, b"abcde"), (b"abc", 0, b"")] {
         let (io, mut peer) = line().await;
-        let mut incoming = Incoming::new(io, Bytes::from_static(early), length);
+        let mut incoming = Incoming::new(io, Bytes::from_static(early), Some(length));
         peer.write_all(b"defgh").await.unwrap();
         let mut heard = Vec::new();
         while let Some(bytes) = incoming.next().await {
@@ -102,6 +102,16 @@ async fn a_body_ends_where_its_length_says() {
         }
         assert_eq!(heard, expected[..]);
     }
+}
+
+#[actix_web::test]
+async fn a_body_that_is_shorter_than_it_says_is_no_body() {
+    let (io, mut peer) = line().await;
+    let mut incoming = Incoming::new(io, Bytes::from_static(b"abc"), Some(5));
+    peer.write_all(b"d").await.unwrap();
+    peer.shutdown().await.unwrap();
+    assert_eq!([incoming.next().await.unwrap().unwrap(), incoming.next().await.unwrap().unwrap()], ["abc", "d"]);
+    assert!(matches!(incoming.next().await, Some(Err(PayloadError::Incomplete(None)))));
 }
 
 #[actix_web::test]
