@@ -404,7 +404,7 @@ async fn a_path_that_is_no_room_answers_an_upgrade_and_closes(store: Store) {
         while raw.fill().await {}
         assert_eq!(raw.rest.is_empty(), is_empty, "{request}: {}", String::from_utf8_lossy(&raw.rest));
     }
-    assert_eq!(site.get_as(&user, PROFILE).await.body["bio"], "up");
+    assert_eq!(site.get_as(&user, PROFILE).await.json["bio"], "up");
 }
 
 /// What asks for an upgrade where there is none, with a token.
@@ -423,7 +423,7 @@ async fn a_body_that_breaks_off_writes_nothing_also_where_it_asks_for_an_upgrade
     let mut raw = Raw::ask(&site, cut.as_bytes()).await;
     raw.stream.shutdown().await.unwrap();
     assert!(raw.head().await.starts_with("HTTP/1.1 400 "));
-    assert_ne!(site.get_as(&user, PROFILE).await.body["bio"], "cut");
+    assert_ne!(site.get_as(&user, PROFILE).await.json["bio"], "cut");
 }
 
 async fn who_waits_to_be_told_to_go_on_is_told_also_where_it_asks_for_an_upgrade(store: Store) {
