@@ -1,4 +1,4 @@
-// Two accounts, one room, three sockets: everything that a web client of the rooms has to do, in one page.
+// Two accounts, one room, three sockets: what a web client of the rooms does, in one page.
 "use strict";
 
 const element = (id) => document.getElementById(id);
@@ -43,8 +43,11 @@ class Ear {
     const since = this.position ? `?since=${this.position}` : "";
     const url = `${scheme}//${location.host}/ws/${this.room}/${this.user.id}${since}`;
     this.socket = new WebSocket(url, ["frontdesk.v1", `base64url.bearer.${base64url(this.user.token)}`]);
-    this.socket.onclose = ({ code, reason }) => show(this.list, "closed", `closed ${code} ${reason}`);
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
+      this.socket.onclose = ({ code, reason }) => {
+        show(this.list, "closed", `closed ${code} ${reason}`);
+        reject(new Error(`a socket was closed: ${code} ${reason}`));
+      };
       this.socket.onmessage = ({ data }) => {
         const frame = JSON.parse(data);
         if (frame.offset !== undefined) this.position = `${frame.epoch}:${frame.offset}`;
@@ -86,7 +89,8 @@ async function main() {
   element("back").onclick = () => {
     element("drop").disabled = false;
     element("back").disabled = true;
-    peer.connect();
+    // Why it was closed stands in its list.
+    peer.connect().catch(() => {});
   };
   element("save").disabled = element("drop").disabled = false;
   element("status").textContent = `Ada and Bea are in the room ${room}. Ada's profile is public.`;

@@ -104,7 +104,7 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: String) {
     }
 }
 
-fn error_response(error: &ApiError, is_v1: bool) -> HttpResponse {
+pub(crate) fn error_response(error: &ApiError, is_v1: bool) -> HttpResponse {
     let mut response = HttpResponse::build(error.code.status()).json(render(error, is_v1));
     let headers = response.headers_mut();
     if error.code == Code::Unauthorized {

@@ -23,6 +23,8 @@ use actix_web::rt::net::TcpStream;
 use bytes::Bytes;
 use socket2::SockRef;
 
+use crate::edge::error_response;
+use crate::error::ApiError;
 pub(crate) use connection::LINGER;
 use connection::{Connection, Incoming, linger, send};
 
@@ -65,11 +67,10 @@ where
     // What answering takes is boxed and gone when the answer begins: a socket lasts.
     let connection = Box::pin(answer(application, request, framed)).await?;
     let io = Rc::clone(connection.io());
-    if let Err(error) = connection.await {
-        // A reset: an answer that breaks off must not look like one that ends.
-        SockRef::from(&*io).set_linger(Some(Duration::ZERO))?;
-        return Err(error);
-    }
+    // Until it is whole, whatever ends it is a reset: an answer that breaks off must not look like one that ends.
+    SockRef::from(&*io).set_linger(Some(Duration::ZERO))?;
+    connection.await?;
+    SockRef::from(&*io).set_linger(None)?;
     linger(&io).await
 }
 
@@ -84,11 +85,17 @@ where
     if !write_buf.is_empty() {
         // It came behind a request that was not answered yet, and actix-http may have lost what came behind this one. A
         // client that does not wait has to be ready to ask again (RFC 9112, 9.3.2); none does before a handshake.
-        return Ok(Connection::finishing(io, codec, write_buf.freeze()));
+        let refusal = ApiError::malformed("a request for an upgrade must wait for the answers before it");
+        tracing::info!(target: "frontdesk::access", "a request for an upgrade did not wait for the answers before it");
+        let mut response = Response::from(error_response(&refusal, false));
+        response.head_mut().set_connection_type(ConnectionType::Close);
+        let (response, body) = response.into_parts();
+        codec.encode(Message::Item((response, body.size())), &mut write_buf)?;
+        return Ok(Connection::new(io, codec, write_buf.freeze(), body));
     }
     let length = length(&request);
     if request.head().expect() && length.is_some_and(|length| length > 0) {
-        send(&io, b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        go_on(&io).await?;
     }
     let payload: BoxedPayloadStream =
         Box::pin(Incoming::new(Rc::clone(&io), Bytes::copy_from_slice(&read_buf), length));
@@ -107,6 +114,16 @@ where
     }
     codec.encode(Message::Item((response, body.size())), &mut write_buf)?;
     Ok(Connection::new(io, codec, write_buf.freeze(), body))
+}
+
+/// Says that the body may come.
+async fn go_on(io: &TcpStream) -> io::Result<()> {
+    let mut left = &b"HTTP/1.1 100 Continue\r\n\r\n"[..];
+    while !left.is_empty() {
+        io.writable().await?;
+        left = left.get(send(io, left)?..).unwrap_or_default();
+    }
+    Ok(())
 }
 
 /// How long the body of a request is; `None` where it goes on for as long as it likes: what can become a socket does.

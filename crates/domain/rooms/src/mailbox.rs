@@ -64,6 +64,8 @@ enum Item<P> {
 
 struct State<P> {
     items: VecDeque<Item<P>>,
+    /// How many of them came late. They take no room from what comes in time.
+    late: usize,
     /// The offset up to which the log is known here. `None` until the socket has been told where it begins.
     seen: Option<u64>,
     is_rechecked: bool,
@@ -80,7 +82,8 @@ pub struct Mailbox<P> {
 
 impl<P> Default for Mailbox<P> {
     fn default() -> Self {
-        let state = State { items: VecDeque::new(), seen: None, is_rechecked: false, closing: None, reader: None };
+        let state =
+            State { items: VecDeque::new(), late: 0, seen: None, is_rechecked: false, closing: None, reader: None };
         Self { state: Mutex::new(state) }
     }
 }
@@ -122,7 +125,8 @@ impl<P: Payload> Mailbox<P> {
             if state.seen.is_some_and(|seen| seen < position.offset) {
                 state.seen = Some(position.offset);
                 if payload.is_some() && !state.has_room(LATE_CAPACITY) {
-                    state.items = VecDeque::from([Item::Resync(Some(position))]);
+                    state.clear();
+                    state.items.push_back(Item::Resync(Some(position)));
                 } else {
                     state.tell_late(Kind::Update, of, payload);
                 }
@@ -215,18 +219,24 @@ impl<P: Payload> State<P> {
     fn tell_late(&mut self, kind: Kind, of: UserId, payload: Option<&P>) {
         if let (Some(payload), None) = (payload, self.closing) {
             self.items.push_back(Item::Told { kind, of, payload: payload.clone() });
+            self.late += 1;
         }
+    }
+
+    fn clear(&mut self) {
+        self.items = VecDeque::new();
+        self.late = 0;
     }
 
     fn put(&mut self, item: Item<P>) {
         if self.closing.is_some() {
             return;
         }
-        if self.has_room(CAPACITY) {
+        if self.has_room(CAPACITY + self.late) {
             self.items.push_back(item);
         } else {
             // What waits would only take memory: whoever cannot follow asks for it after coming back.
-            self.items = VecDeque::new();
+            self.clear();
             self.closing = Some(Closing::Behind);
         }
     }
@@ -265,6 +275,8 @@ impl<P: Payload> State<P> {
             }
         }
         self.items = kept;
+        // Which of them came late is not known any more.
+        self.late = self.late.min(self.items.len());
     }
 
     fn take(&mut self) -> Option<Letter<P>> {
@@ -273,6 +285,7 @@ impl<P: Payload> State<P> {
             return Some(Letter::Recheck);
         }
         let Some(item) = self.items.pop_front() else { return self.closing.map(Letter::Close) };
+        self.late = self.late.saturating_sub(1);
         if self.items.is_empty() && self.items.capacity() > KEPT {
             // Thousands of sockets hear nothing most of the time: an empty box holds little room.
             self.items = VecDeque::new();

@@ -8,7 +8,7 @@ use frontdesk_kernel::{Clock, Entropy, Event, EventBody, EventId, Timestamp, Una
 
 pub use crate::hub::Told;
 use crate::hub::{Delivered, GRACE, Hub, Seat, Unseated};
-use crate::mailbox::{Closing, Payload};
+use crate::mailbox::{CAPACITY, Closing, Payload};
 use crate::position::{Epoch, Position};
 use crate::room_id::RoomId;
 use crate::store::{Broadcast, Entered, Entering, LEASED_FOR, Leaving, Missed, NodeId, Posted, RoomStore, is_logged};
@@ -85,8 +85,12 @@ impl<P: Payload> Rooms<P> {
                 self.ports.frames.outdated(Some(*user_id));
             }
         }
-        if begun.is_stirred {
-            self.follow(seat.room()).await?;
+        if begun.is_stirred
+            && let Err(error) = self.follow(seat.room()).await
+        {
+            // Others in the room may have begun there too, and nobody would read on for them.
+            self.hub.restart(seat.room(), None);
+            return Err(error);
         }
         Ok(Entered { position: begun.position, present, heard_from })
     }
@@ -197,8 +201,10 @@ impl<P: Payload> Rooms<P> {
             return Ok(());
         }
         let told = self.ports.frames.updates(posted).await?;
+        // Nobody reads while they are put: more of them than a mailbox holds are nobody's fault.
+        let is_late = posted.len() > CAPACITY / 2;
         for (posted, told) in posted.iter().zip(&told) {
-            if let Delivered::TooEarly = self.hub.deliver(posted, told, false) {
+            if let Delivered::TooEarly = self.hub.deliver(posted, told, is_late) {
                 self.follow(&posted.room).await?;
             }
         }

@@ -98,11 +98,6 @@ impl Connection {
         Self { io, codec, unsent: head, body, is_over: false }
     }
 
-    /// One that has nothing more to say than this.
-    pub(super) fn finishing(io: Rc<TcpStream>, codec: Codec, last: Bytes) -> Self {
-        Self { is_over: true, ..Self::new(io, codec, last, BoxBody::new(())) }
-    }
-
     pub(super) const fn io(&self) -> &Rc<TcpStream> {
         &self.io
     }

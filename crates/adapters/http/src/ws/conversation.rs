@@ -110,7 +110,9 @@ impl Conversation {
 
     /// What is to be done about what happened.
     pub(super) fn hear(&mut self, input: Input, now: Now) -> Vec<Action> {
-        let mut actions = self.keep_time(now);
+        // A token that came in time holds, however long it took to look at it.
+        let is_outcome = matches!(input, Input::Authenticated(_));
+        let mut actions = if is_outcome { Vec::new() } else { self.keep_time(now) };
         if self.phase != Phase::Over {
             actions.extend(self.react(input, now));
         }
@@ -231,6 +233,7 @@ impl Conversation {
             }
             (Ok(Said::Ping), _) => vec![Action::Send(frame::encode(&Pong {}))],
             (Ok(Said::Resume(from)), _) => self.resume(from),
+            (Ok(Said::Unknown), _) => vec![refusal(&client::unknown())],
             (Err(error), _) if self.faults < FAULTS_BORNE => {
                 self.faults += 1;
                 vec![refusal(&error)]

@@ -1,7 +1,7 @@
 //! What the members of a room are told, in the form in which it is sent.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use actix_http::ws::{OpCode, Parser};
 use bytes::{Bytes, BytesMut};
@@ -17,7 +17,8 @@ use super::frames::ProfileUpdated;
 pub struct Frame(Arc<Encoded>);
 
 struct Encoded {
-    bytes: Bytes,
+    /// Of a frame that says several things at once, not before it is sent: more may be said by then.
+    bytes: OnceLock<Bytes>,
     /// Where in the log of the room; nothing for who comes and goes.
     position: Option<Position>,
     source: Source,
@@ -32,21 +33,31 @@ enum Source {
 
 impl Frame {
     pub(super) fn updated(update: ProfileUpdated) -> Self {
-        let position = Position { epoch: update.epoch, offset: update.offset };
-        Self(Arc::new(Encoded { bytes: encode(&update), position: Some(position), source: Source::Updated(update) }))
+        let bytes = encode(&update).into();
+        Self::later(update, bytes)
+    }
+
+    fn later(update: ProfileUpdated, bytes: OnceLock<Bytes>) -> Self {
+        let position = Some(Position { epoch: update.epoch, offset: update.offset });
+        Self(Arc::new(Encoded { bytes, position, source: Source::Updated(update) }))
     }
 
     pub(super) fn deleted(frame: &impl Serialize, position: Position) -> Self {
-        Self(Arc::new(Encoded { bytes: encode(frame), position: Some(position), source: Source::Deleted }))
+        Self(Arc::new(Encoded { bytes: encode(frame).into(), position: Some(position), source: Source::Deleted }))
     }
 
     pub(super) fn presence(frame: &impl Serialize) -> Self {
-        Self(Arc::new(Encoded { bytes: encode(frame), position: None, source: Source::Presence }))
+        Self(Arc::new(Encoded { bytes: encode(frame).into(), position: None, source: Source::Presence }))
     }
 
     /// Header and text, as they go out.
     pub(super) fn bytes(&self) -> Bytes {
-        self.0.bytes.clone()
+        let encoded = || match &self.0.source {
+            Source::Updated(update) => encode(update),
+            // Encoded from the beginning.
+            Source::Deleted | Source::Presence => Bytes::new(),
+        };
+        self.0.bytes.get_or_init(encoded).clone()
     }
 
     pub(super) fn position(&self) -> Option<Position> {
@@ -59,7 +70,7 @@ impl Payload for Frame {
         match (&self.0.source, &earlier.0.source) {
             (Source::Updated(update), Source::Updated(before)) => {
                 let changed = union(&before.changed, &update.changed);
-                Self::updated(ProfileUpdated { changed, ..update.clone() })
+                Self::later(ProfileUpdated { changed, ..update.clone() }, OnceLock::new())
             }
             // Nothing is left to be updated.
             (Source::Updated(_), Source::Deleted) => earlier.clone(),

@@ -32,12 +32,13 @@ pub const TOLD_FIELDS: [&str; 23] = [
 /// Which public fields others see differently after a change of the fields in `changed`, in the order of the contract.
 ///
 /// `profile` is the profile now. A name that shows through counts as the shown name. What a user tells about themselves
-/// counts where the profile is public, or was until this change: then it is gone from what others see.
+/// counts where the profile is public, or was until this change: then all of it is gone from what others see, also what
+/// was emptied meanwhile.
 pub fn heard_by_others(profile: &Profile, changed: &[String]) -> Vec<&'static str> {
     let has_changed = |field: &str| changed.iter().any(|name| name == field);
     let is_disclosed = has_changed("public_profile");
     let is_seen = |field: &str, is_empty: bool| {
-        let is_other = has_changed(field) || (is_disclosed && !is_empty);
+        let is_other = has_changed(field) || (is_disclosed && !(is_empty && profile.public_profile));
         (profile.public_profile || is_disclosed) && is_other
     };
     let is_heard = |field: &str| match field {
@@ -161,11 +162,12 @@ mod tests {
 
     #[test]
     fn a_profile_that_opens_or_closes_changes_what_there_is_to_see() {
-        for public_profile in [true, false] {
-            let told = Profile { bio: parsed("b"), public_profile, ..profile() };
-            assert_eq!(heard(&told, &["public_profile"]), ["bio"]);
-            assert_eq!(heard(&told, &["company", "public_profile"]), ["bio", "company"]);
-            assert!(heard(&Profile { public_profile, ..profile() }, &["public_profile"]).is_empty());
-        }
+        let opened = Profile { bio: parsed("b"), public_profile: true, ..profile() };
+        assert_eq!(heard(&opened, &["public_profile"]), ["bio"]);
+        assert_eq!(heard(&opened, &["company", "public_profile"]), ["bio", "company"]);
+        assert!(heard(&Profile { public_profile: true, ..profile() }, &["public_profile"]).is_empty());
+        // What was emptied before somebody asks was told to nobody: the profile was closed by then.
+        let all = ["bio", "company", "job_title", "location", "website"];
+        assert_eq!(heard(&profile(), &["public_profile"])[..5], all);
     }
 }

@@ -202,6 +202,24 @@ fn entries_that_come_all_at_once_close_nobody() {
 }
 
 #[test]
+fn what_came_late_takes_no_room_from_what_comes_in_time() {
+    let (mailbox, epoch) = (begun(0), crate::Epoch::new(Uuid::nil()));
+    let late = 10 * CAPACITY as u64;
+    for offset in 1..=late {
+        woken(mailbox.late_update(Position { epoch, offset }, user_id(), Some(&Numbers(vec![offset]))));
+    }
+    for offset in late + 1..=late + CAPACITY as u64 {
+        update(&mailbox, offset, user_id());
+    }
+    assert_eq!(rest(&mailbox).len(), 11 * CAPACITY);
+    // Once they are read, there is no more room than for anybody.
+    for offset in 0..=CAPACITY as u64 {
+        update(&mailbox, 12 * late + offset, user_id());
+    }
+    assert_eq!(rest(&mailbox), [Letter::Close(Closing::Behind)]);
+}
+
+#[test]
 fn more_who_come_and_go_at_once_than_there_is_room_for_are_not_told() {
     let mailbox = begun(0);
     for number in 0..=(LATE_CAPACITY as u64) {

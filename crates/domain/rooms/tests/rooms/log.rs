@@ -213,3 +213,23 @@ async fn more_than_a_mailbox_holds_after_a_gap_is_told_and_closes_nobody() {
     let heard = heard(&peer);
     assert_eq!(heard.iter().filter(|word| word.starts_with("peer ")).count(), 70);
 }
+
+#[tokio::test]
+async fn more_than_a_mailbox_holds_in_one_batch_is_told_and_closes_nobody() {
+    let world = World::default();
+    let node = world.node();
+    let (peer, _) = seated(&node, "r", user_id()).await;
+    let users: Vec<_> = (0..70).map(|_| user_id()).collect();
+    for user in &users {
+        seated(&node, "r", *user).await;
+    }
+    letters(&peer);
+    let events: Vec<_> = users.iter().map(|user| updated(*user)).collect();
+    node.post(&events).await.unwrap();
+    node.hear(&events).await.unwrap();
+    // What comes next has room beside them.
+    let next = [updated(users[0])];
+    node.post(&next).await.unwrap();
+    hear(&node, &next).await;
+    assert_eq!(heard(&peer).iter().filter(|word| word.starts_with("peer ")).count(), 71);
+}

@@ -46,16 +46,12 @@ async fn a_frame_that_says_nothing_gets_an_error_and_the_third_ends_it(store: St
         "{}",
         r#"{"type":null}"#,
         r#"{"type":1}"#,
-        r#"{"type":"x"}"#,
-        r#"{"type":"Ping"}"#,
         r#"{"type":"ping"} {"type":"ping"}"#,
         r#"{"type":"ping","type":"ping"}"#,
         r#"{"type":"auth"}"#,
         r#"{"type":"auth","token":1}"#,
         r#"{"type":"auth","token":null}"#,
         r#"{"type":"resume","epoch":1,"offset":1}"#,
-        r#"{"type":"welcome"}"#,
-        r#"{"type":"profile_updated"}"#,
         r#"{"type":"\ud800"}"#,
         "\u{0}",
         &deep,
@@ -78,6 +74,17 @@ async fn a_frame_that_says_nothing_gets_an_error_and_the_third_ends_it(store: St
             }
         }
     }
+}
+
+async fn frames_of_another_type_are_refused_and_forgiven(store: Store) {
+    let site = store.open().await;
+    let user = site.user().await;
+    let mut client = enter(&site, &user).await;
+    for kind in ["x", "Ping", "welcome", "profile_updated", "member_left"] {
+        client.send_text(&json!({ "type": kind }).to_string()).await;
+        refused(&mut client, kind).await;
+    }
+    client.ping().await;
 }
 
 async fn a_binary_frame_is_no_frame(store: Store) {
@@ -162,6 +169,7 @@ async fn a_close_is_answered(store: Store) {
 on_both_stores! {
     a_ping_is_answered,
     a_frame_that_says_nothing_gets_an_error_and_the_third_ends_it,
+    frames_of_another_type_are_refused_and_forgiven,
     a_binary_frame_is_no_frame,
     what_is_good_between_bad_frames_is_done,
     an_error_names_what_is_wrong,

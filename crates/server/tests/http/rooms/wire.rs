@@ -363,7 +363,7 @@ async fn a_connection_that_was_used_before_may_become_a_socket(store: Store) {
     assert_eq!(raw.frame().await, Some((PONG, b"p".to_vec())));
 }
 
-async fn an_upgrade_that_does_not_wait_for_the_answers_before_it_is_hung_up_on_after_them(store: Store) {
+async fn an_upgrade_that_does_not_wait_for_the_answers_before_it_is_refused_after_them(store: Store) {
     let site = store.open().await;
     let user = site.user().await;
     let early = [HEALTH.repeat(3).as_bytes(), Raw::handshake(&user).as_bytes(), &frame(FIN | PING, b"p")].concat();
@@ -371,7 +371,10 @@ async fn an_upgrade_that_does_not_wait_for_the_answers_before_it_is_hung_up_on_a
     for _ in 0..3 {
         healthy(&mut raw).await;
     }
-    assert_eq!(raw.take(1).await, None);
+    let head = raw.head().await;
+    assert!(head.starts_with("HTTP/1.1 400 ") && head.contains("connection: close"), "{head}");
+    while raw.fill().await {}
+    assert_eq!(serde_json::from_slice::<Value>(&raw.rest).unwrap()["error"]["code"], "malformed_request");
     noticed(&site, 0).await;
 }
 
@@ -448,7 +451,7 @@ async fn an_answer_of_unknown_length_ends_with_the_connection_where_it_asks_for_
 
 on_both_stores! {
     a_connection_that_was_used_before_may_become_a_socket,
-    an_upgrade_that_does_not_wait_for_the_answers_before_it_is_hung_up_on_after_them,
+    an_upgrade_that_does_not_wait_for_the_answers_before_it_is_refused_after_them,
     a_handshake_may_say_that_it_has_no_body,
     a_body_that_breaks_off_writes_nothing_also_where_it_asks_for_an_upgrade,
     who_waits_to_be_told_to_go_on_is_told_also_where_it_asks_for_an_upgrade,

@@ -184,6 +184,23 @@ fn the_first_frame_has_10_seconds() {
 }
 
 #[test]
+fn a_token_that_came_in_time_holds_however_long_it_takes_to_look_at_it() {
+    let mut talk = Talk::new(None, None);
+    talk.pass(9);
+    let said = talk.say(&json!({ "type": "auth", "token": "t" }));
+    assert_eq!(said, [json!({ "authenticate": "t" })]);
+    talk.pass(3);
+    assert_eq!(talk.hear(Input::Authenticated(Ok(claims(10_000)))), [json!("enter")]);
+    // A renewal that came before the end of what it renews.
+    let mut talk = Talk::entered(token(1_030));
+    talk.pass(54);
+    talk.say(&json!({ "type": "auth", "token": "t" }));
+    talk.pass(3);
+    assert!(talk.hear(Input::Authenticated(Ok(claims(10_000)))).is_empty());
+    assert!(talk.hear(Input::Time).iter().all(|action| action["close"].is_null()));
+}
+
+#[test]
 fn a_first_token_that_is_not_believed_closes() {
     for (error, code) in
         [(AuthenticationError::from(TokenRefused), 4401), (AuthenticationError::from(Unavailable::new("down")), 1013)]
@@ -305,7 +322,7 @@ fn the_third_frame_that_cannot_be_read_closes() {
     let mut talk = Talk::live();
     let first = talk.hear(Input::Heard(Message::Binary));
     assert!(first.iter().all(refused("malformed_request")) && first.len() == 1);
-    let second = talk.say(&json!({ "type": "shout" }));
+    let second = talk.say(&json!({ "type": 7 }));
     assert!(second.iter().all(refused("validation_failed")) && second.len() == 1);
     assert_eq!(talk.say(&json!({ "type": "ping" })), [json!({ "type": "pong" })]);
     assert_eq!(talk.hear(Input::Heard(Message::Text(Bytes::from_static(b"{")))), closed(4400));
