@@ -102,7 +102,7 @@ impl Line {
         let upstream = upstream.to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("{head}@{}/{path}?sslmode=disable", listener.local_addr().unwrap());
-        let (is_open, held) = watch::channel(true);
+        let (is_open, gate) = watch::channel(true);
         let opened = Arc::<AtomicUsize>::default();
         let counter = Arc::clone(&opened);
         tokio::spawn(async move {
@@ -110,8 +110,8 @@ impl Line {
                 counter.fetch_add(1, Ordering::Relaxed);
                 let (near_read, near_write) = near.into_split();
                 let (far_read, far_write) = TcpStream::connect(&upstream).await.unwrap().into_split();
-                tokio::spawn(carry(near_read, far_write, held.clone()));
-                tokio::spawn(carry(far_read, near_write, held.clone()));
+                tokio::spawn(carry(near_read, far_write, gate.clone()));
+                tokio::spawn(carry(far_read, near_write, gate.clone()));
             }
         });
         Self { url, is_open, opened }
@@ -121,11 +121,11 @@ impl Line {
 async fn carry(
     mut from: impl AsyncReadExt + Unpin,
     mut to: impl AsyncWriteExt + Unpin,
-    mut held: watch::Receiver<bool>,
+    mut gate: watch::Receiver<bool>,
 ) {
     let mut words = vec![0; 1 << 16];
     while let Ok(count @ 1..) = from.read(&mut words).await {
-        if held.wait_for(|is_open| *is_open).await.is_err() || to.write_all(&words[..count]).await.is_err() {
+        if gate.wait_for(|is_open| *is_open).await.is_err() || to.write_all(&words[..count]).await.is_err() {
             return;
         }
     }

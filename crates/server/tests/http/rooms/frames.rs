@@ -41,22 +41,27 @@ async fn a_frame_that_says_nothing_gets_an_error_and_the_third_ends_it(store: St
         "{",
         "[]",
         "null",
+        "true",
         "1",
         r#""ping""#,
         "{}",
         r#"{"type":null}"#,
         r#"{"type":1}"#,
+        r#"{"type":true}"#,
+        r#"{"type":["ping"]}"#,
         r#"{"type":"ping"} {"type":"ping"}"#,
         r#"{"type":"ping","type":"ping"}"#,
         r#"{"type":"auth"}"#,
         r#"{"type":"auth","token":1}"#,
         r#"{"type":"auth","token":null}"#,
         r#"{"type":"resume","epoch":1,"offset":1}"#,
+        r#"{"type":"resume"}"#,
         r#"{"type":"\ud800"}"#,
         "\u{0}",
         &deep,
         &deep_inside,
     ];
+    assert_eq!(frames.len() % 3, 0);
     for batch in frames.chunks(3) {
         let mut client = enter(&site, &user).await;
         for (number, text) in (1..).zip(batch) {
