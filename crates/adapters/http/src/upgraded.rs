@@ -48,9 +48,8 @@ where
             Ok(fn_service(move |(request, framed): Asking| {
                 let application = Rc::clone(&application);
                 async move {
-                    match serve(&*application, request, framed).await {
-                        Ok(()) => {}
-                        Err(error) => tracing::debug!(%error, "a connection was lost"),
+                    if let Err(error) = serve(&*application, request, framed).await {
+                        tracing::debug!(%error, "a connection was lost");
                     }
                     Ok(())
                 }

@@ -346,7 +346,7 @@ impl<P: Payload> Hub<P> {
     }
 }
 
-/// Wakes readers, without the lock: each of them may ask for it at once.
+/// Wakes readers. Without the lock, where that costs nothing: each of them may ask for it at once.
 fn wake(readers: Vec<Waker>) {
     readers.into_iter().for_each(Waker::wake);
 }
