@@ -1,6 +1,7 @@
 //! Rooms: how soon the last member hears, how much is told, what an idle socket costs, and what a reader who does not
 //! read does to the others.
 
+mod bare;
 mod crowd;
 mod figures;
 mod frames;
@@ -15,6 +16,7 @@ use crate::process::{Caller, Server};
 use crate::setting::{self, Setting};
 use crate::users::User;
 use crate::{Outcome, say, users};
+use bare::bare;
 use crowd::{Crowd, stall};
 use figures::{Figures, Idle, Room, Stall};
 
@@ -55,8 +57,9 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
     let body = format!(
         "{}\n{}\nIn memory, one room, one thread for all clients on the same cores. A latency is the time from the first byte of \
          a `PATCH /api/v1/profile` to the last byte of its frame at the last member: the commit, the relay and the \
-         log of the room are in it. {SOCKETS_OF_A_USER} sockets belong to one user. Frames told: {AUTHORS} edits under way \
-         at once. Idle sockets: resident memory with {} of them, above that before the first, the members of 200 rooms. The \
+         log of the room are in it. Beside it stands what it takes threads that do nothing but send frames of that size \
+         to as many sockets, heard by the same clients: the share of the system and of the load generator. \
+         {SOCKETS_OF_A_USER} sockets belong to one user. Frames told: {AUTHORS} edits under way at once. Idle sockets: resident memory with {} of them, above that before the first, the members of 200 rooms. The \
          stalled reader is one of {} members and never reads; edits have a bio of {LONG_BIO} characters.\n",
         figures.targets(),
         figures.table(),
@@ -140,7 +143,10 @@ fn one_room(options: &Options, program: &Path, members: usize) -> Outcome<Room> 
     let seconds = if options.setting.quick { 1 } else { options.seconds };
     let rate = told(&server, &crowd, &users, Duration::from_secs(seconds))?;
     say(format!("{members} members: {rate:.0} frames/s"));
-    Ok(Room { members, latencies, rate })
+    drop((crowd, server));
+    let bare = bare(members, edits)?;
+    say(format!("{members} sockets: {:.1} ms p50 where threads only send", bare.percentile(50)));
+    Ok(Room { members, latencies, bare, rate })
 }
 
 /// Edits, each after everybody has heard the one before.

@@ -8,7 +8,8 @@ use frontdesk_kernel::{Entropy, EventBus, EventId, Outbox, Unavailable};
 
 use crate::describe::describe;
 
-/// How many events are told at once.
+/// How many events are told at once: half as many after each time that they were too many for [`BATCH_TIME`], twice as many
+/// again after each that was told.
 const BATCH: u32 = 100;
 /// How long nobody looks, at most, where no commit wakes the relay: until another node takes over what one left behind.
 const IDLE: Duration = Duration::from_millis(500);
@@ -47,9 +48,10 @@ impl Relay {
         let mut idle = Backoff::new(IDLE, IDLE);
         let mut pauses = Backoff::new(PAUSES.0, PAUSES.1);
         let mut is_out = false;
+        let mut most = BATCH;
         loop {
             let begun = Instant::now();
-            match self.round().await {
+            match self.round(&mut most).await {
                 Ok(()) => {
                     (self.noticed)(true);
                     if std::mem::take(&mut is_out) {
@@ -74,7 +76,7 @@ impl Relay {
 
     /// Tells what is left, before the process ends. Call it when `run` has been aborted and no request is in flight.
     pub(crate) async fn flush(&self) {
-        let cause = match tokio::time::timeout(FLUSH, self.round()).await {
+        let cause = match tokio::time::timeout(FLUSH, self.round(&mut { BATCH })).await {
             Ok(Ok(())) => return,
             Ok(Err(error)) => describe(&error),
             Err(_) => format!("not done within {FLUSH:?}"),
@@ -83,13 +85,17 @@ impl Relay {
     }
 
     /// Tells until no more is pending than came in meanwhile.
-    async fn round(&self) -> Result<(), Unavailable> {
+    async fn round(&self, most: &mut u32) -> Result<(), Unavailable> {
         let begun = Instant::now();
         loop {
-            let batch = tokio::time::timeout(BATCH_TIME, self.batch()).await;
-            if batch.unwrap_or_else(|_| Err(Unavailable::new(format!("not told within {BATCH_TIME:?}"))))? {
+            let Ok(batch) = tokio::time::timeout(BATCH_TIME, self.batch(*most)).await else {
+                *most = (*most / 2).max(1);
+                return Err(Unavailable::new(format!("not told within {BATCH_TIME:?}")));
+            };
+            if batch? {
                 return Ok(());
             }
+            *most = (*most * 2).min(BATCH);
             // What is told late is as good as not told.
             if begun.elapsed() > BATCH_TIME {
                 (self.noticed)(false);
@@ -97,10 +103,10 @@ impl Relay {
         }
     }
 
-    /// Tells the oldest events; says whether these were all.
-    async fn batch(&self) -> Result<bool, Unavailable> {
-        let events = self.outbox.pending(BATCH).await?;
-        let are_all = events.len() < BATCH as usize;
+    /// Tells the oldest events; says whether there were fewer than that.
+    async fn batch(&self, most: u32) -> Result<bool, Unavailable> {
+        let events = self.outbox.pending(most).await?;
+        let are_all = events.len() < most as usize;
         if !events.is_empty() {
             self.bus.publish(&events).await?;
             let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();

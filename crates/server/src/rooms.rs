@@ -19,6 +19,8 @@ const BATCH: usize = 128;
 const WAITING: usize = 8_192;
 /// The pauses between tries while the store is out of reach.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// How often it is said who has closed sockets. Until then other nodes count them.
+const COUNTING: Duration = Duration::from_secs(1);
 /// How often it is looked whose grace is over.
 const LETTING_OUT: Duration = Duration::from_secs(1);
 /// How often this node says that it lives, and looks whether the others do: the lease runs for four of these.
@@ -115,6 +117,7 @@ async fn told<P: Payload>(rooms: &Rooms<P>, events: &[Event]) -> Result<(), Unav
 pub(crate) async fn keep<P: Payload>(rooms: Arc<Rooms<P>>) {
     // However many have to be let out, the lease of this node is renewed meanwhile.
     tokio::join!(
+        each(COUNTING, || rooms.count_sockets(), "other nodes may think that more sockets are open than there are"),
         each(LETTING_OUT, || rooms.let_out(), "those whose sockets are gone are still shown as present"),
         each(RENEWING, || rooms.renew(), "this node could not say that it lives"),
         each(RENEWING, || rooms.expire(), "those whose node is gone are still shown as present"),

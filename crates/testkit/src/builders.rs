@@ -35,7 +35,7 @@ use uuid::Uuid;
 
 mod rooms;
 
-pub use rooms::{account_deleted, entering, epoch, leaving, node, profile_updated, room};
+pub use rooms::{account_deleted, entering, epoch, leaving, node, profile_updated, room, ticket_id};
 
 /// 2026-11-20T12:00:00.123457Z: with microseconds that neither a float nor a millisecond can hold.
 pub fn noon() -> Timestamp {

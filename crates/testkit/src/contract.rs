@@ -43,6 +43,7 @@ pub mod room_lease;
 pub mod room_log;
 pub mod room_presence;
 pub mod room_replay;
+pub mod room_sockets;
 mod rooms;
 pub mod session_store;
 pub mod settings_store;
@@ -206,6 +207,7 @@ mod tests {
         room_log: room_log_contract,
         room_presence: room_presence_contract,
         room_replay: room_replay_contract,
+        room_sockets: room_sockets_contract,
         session_store: session_store_contract,
         settings_store: settings_store_contract,
     }

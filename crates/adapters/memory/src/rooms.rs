@@ -7,16 +7,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use frontdesk_kernel::{Event, EventBody, EventId, Timestamp, Unavailable, UserId};
 use frontdesk_rooms::store::{
-    Broadcast, Entered, Entering, Entry, LEASED_FOR, Leaving, Missed, NodeId, Posted, Presence, REMEMBERED_FOR,
-    REMEMBERED_MAX, REPLAYED_FOR, REPLAYED_MAX, is_logged,
+    Broadcast, ENDS_WITHIN, EXPIRED_MAX, EnterError, Entered, Entering, Entry, LEASED_FOR, Leaving, Missed, NodeId,
+    Posted, Presence, REMEMBERED_FOR, REMEMBERED_MAX, REPLAYED_FOR, REPLAYED_MAX, TICKET_KEPT_FOR, TicketId, is_logged,
 };
 use frontdesk_rooms::{Epoch, Position, RoomId, RoomStore};
 
 use crate::lock::lock;
 use crate::state::State;
-
-/// How many presences are given at once.
-const EXPIRED_MAX: usize = 1_000;
 
 /// An entry of a log.
 struct Kept {
@@ -30,8 +27,8 @@ struct Room {
     epoch: Epoch,
     /// Of the last entry that there ever was.
     last_offset: u64,
-    /// Who is there, on which nodes: one at least.
-    present: BTreeMap<UserId, Vec<NodeId>>,
+    /// Who is there, on which nodes, with how many sockets: one node at least.
+    present: BTreeMap<UserId, BTreeMap<NodeId, usize>>,
     /// Who is not there any more, since when.
     left: HashMap<UserId, Timestamp>,
     /// Of each of them: where the log was when they came in first.
@@ -101,6 +98,8 @@ pub(crate) struct Rooms {
     /// Which logs an event is in, and where.
     of_event: HashMap<EventId, BTreeMap<RoomId, u64>>,
     leases: HashMap<NodeId, Timestamp>,
+    /// The tickets that were taken, and when each ends.
+    taken: HashMap<TicketId, Timestamp>,
 }
 
 impl Rooms {
@@ -153,6 +152,14 @@ impl Rooms {
         }
     }
 
+    /// How many sockets a user has on other nodes than this, of those that are not about to end.
+    fn sockets_elsewhere(&self, user: UserId, here: NodeId, now: Timestamp) -> usize {
+        let rooms = self.of_user.get(&user).into_iter().flatten().filter_map(|name| self.by_name.get(name));
+        let nodes = rooms.filter_map(|room| room.present.get(&user)).flatten();
+        let runs = |node| self.leases.get(node).is_some_and(|until| now + ENDS_WITHIN < *until);
+        nodes.filter(|(node, _)| **node != here && runs(node)).map(|(_, sockets)| sockets).sum()
+    }
+
     /// The nodes that have not said anything for too long.
     fn silent(&self, now: Timestamp) -> HashSet<NodeId> {
         self.leases.iter().filter(|(_, until)| **until <= now).map(|(node, _)| *node).collect()
@@ -202,6 +209,12 @@ impl Rooms {
         purged
     }
 
+    fn purge_tickets(&mut self, now: Timestamp) -> usize {
+        let held = self.taken.len();
+        self.taken.retain(|_, ends_at| now - TICKET_KEPT_FOR < *ends_at);
+        held - self.taken.len()
+    }
+
     fn purge_leases(&mut self, now: Timestamp) -> usize {
         let mut silent = self.silent(now - REMEMBERED_FOR);
         if !silent.is_empty() {
@@ -215,7 +228,7 @@ impl Rooms {
 }
 
 fn of_room<'a>(name: &'a RoomId, room: &'a Room) -> impl Iterator<Item = (&'a RoomId, UserId, NodeId)> {
-    room.present.iter().flat_map(move |(user, nodes)| nodes.iter().map(move |node| (name, *user, *node)))
+    room.present.iter().flat_map(move |(user, nodes)| nodes.keys().map(move |node| (name, *user, *node)))
 }
 
 /// Keeps rooms in memory.
@@ -232,10 +245,13 @@ impl MemoryRoomStore {
 
 #[async_trait]
 impl RoomStore for MemoryRoomStore {
-    async fn enter(&self, entering: &Entering) -> Result<Entered, Unavailable> {
-        let Entering { room: name, user_id, node, epoch, event_id, now } = entering;
+    async fn enter(&self, entering: &Entering) -> Result<Entered, EnterError> {
+        let Entering { room: name, user_id, node, sockets, is_bounded: _, epoch, event_id, now } = entering;
         let mut rooms = lock(&self.state.rooms);
-        let Rooms { by_name, of_user, of_event: _, leases } = &mut *rooms;
+        if entering.is_too_many(rooms.sockets_elsewhere(*user_id, *node, *now)) {
+            return Err(EnterError::TooMany);
+        }
+        let Rooms { by_name, of_user, leases, .. } = &mut *rooms;
         leases.entry(*node).or_insert_with(|| *now + LEASED_FOR);
         let room = by_name.entry(name.clone()).or_insert_with(|| Room::new(*epoch));
         let nodes = room.present.entry(*user_id).or_default();
@@ -245,24 +261,38 @@ impl RoomStore for MemoryRoomStore {
             let body = EventBody::RoomEntered { room: name.to_string() };
             self.state.append(Event { id: *event_id, user_id: *user_id, occurred_at: *now, body });
         }
-        if !nodes.contains(node) {
-            nodes.push(*node);
-        }
+        let known = nodes.entry(*node).or_default();
+        *known = sockets.in_room.max(*known);
         let heard_from = *room.heard_from.entry(*user_id).or_insert(room.last_offset);
         Ok(Entered { position: room.position(), present: room.present.keys().copied().collect(), heard_from })
+    }
+
+    async fn set_sockets(&self, node: NodeId, counts: &[(RoomId, UserId, usize)]) -> Result<(), Unavailable> {
+        let mut rooms = lock(&self.state.rooms);
+        for (name, user_id, sockets) in counts {
+            let nodes = rooms.by_name.get_mut(name).and_then(|room| room.present.get_mut(user_id));
+            if let Some(known) = nodes.and_then(|nodes| nodes.get_mut(&node)) {
+                *known = *sockets;
+            }
+        }
+        Ok(())
+    }
+
+    async fn redeem(&self, ticket: TicketId, ends_at: Timestamp) -> Result<bool, Unavailable> {
+        Ok(lock(&self.state.rooms).taken.insert(ticket, ends_at).is_none())
     }
 
     async fn leave(&self, leaving: &Leaving) -> Result<(), Unavailable> {
         let Leaving { room: name, user_id, node, event_id, now, is_silent } = leaving;
         let mut rooms = lock(&self.state.rooms);
-        let Rooms { by_name, of_user: _, of_event: _, leases } = &mut *rooms;
+        let Rooms { by_name, leases, .. } = &mut *rooms;
         if *is_silent && leases.get(node).is_some_and(|until| now < until) {
             return Ok(());
         }
         leases.entry(*node).or_insert_with(|| *now + LEASED_FOR);
         let Some(room) = by_name.get_mut(name) else { return Ok(()) };
         let Some(nodes) = room.present.get_mut(user_id) else { return Ok(()) };
-        nodes.retain(|on| on != node);
+        nodes.remove(node);
         if nodes.is_empty() {
             room.present.remove(user_id);
             room.left.insert(*user_id, *now);
@@ -331,7 +361,8 @@ impl RoomStore for MemoryRoomStore {
 
     async fn purge(&self, now: Timestamp) -> Result<u64, Unavailable> {
         let mut rooms = lock(&self.state.rooms);
-        let purged = rooms.purge_logs(now) + rooms.purge_members(now) + rooms.purge_leases(now);
+        let purged =
+            rooms.purge_logs(now) + rooms.purge_members(now) + rooms.purge_leases(now) + rooms.purge_tickets(now);
         let held = rooms.by_name.len();
         rooms.by_name.retain(|_, room| !room.is_forgotten());
         Ok(u64::try_from(purged + held - rooms.by_name.len()).unwrap_or(u64::MAX))

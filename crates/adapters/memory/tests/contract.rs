@@ -28,5 +28,6 @@ frontdesk_testkit::room_lease_contract!(async { stores() });
 frontdesk_testkit::room_log_contract!(async { stores() });
 frontdesk_testkit::room_presence_contract!(async { stores() });
 frontdesk_testkit::room_replay_contract!(async { stores() });
+frontdesk_testkit::room_sockets_contract!(async { stores() });
 frontdesk_testkit::session_store_contract!(async { stores() });
 frontdesk_testkit::settings_store_contract!(async { stores() });

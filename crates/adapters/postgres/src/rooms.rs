@@ -4,19 +4,21 @@
 //! the order of their names: none waits for another in a circle.
 
 use async_trait::async_trait;
+use diesel::dsl::sum;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{BoxedSqlQuery, SqlQuery};
 use diesel::sql_query;
-use diesel::sql_types::{BigInt, Bool, Jsonb, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Jsonb, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use frontdesk_kernel::{Event, EventBody, EventId, Timestamp, Unavailable, UserId};
 use frontdesk_rooms::store::{
-    Broadcast, Entered, Entering, LEASED_FOR, Leaving, Missed, NodeId, Posted, Presence, REMEMBERED_MAX,
+    Broadcast, ENDS_WITHIN, EXPIRED_MAX, EnterError, Entered, Entering, LEASED_FOR, Leaving, Missed, NodeId, Posted,
+    Presence, REMEMBERED_MAX, TicketId,
 };
 use frontdesk_rooms::{Position, RoomId, RoomStore};
 use futures_util::FutureExt;
-use futures_util::future::{join3, join4};
+use futures_util::future::{join, join3};
 use uuid::Uuid;
 
 use crate::errors::vanished;
@@ -30,8 +32,8 @@ mod purge;
 
 const JOB: Scope<'static> = Scope::Job("rooms");
 
-/// How many presences are given at once.
-const EXPIRED_MAX: i64 = 1_000;
+/// For how many rooms it is said at once how many sockets are open: the rooms are locked meanwhile.
+const COUNTS_AT_ONCE: usize = 50;
 
 /// Begins a room. One that is there is locked and, for all that it says, not written.
 const BEGIN_OR_LOCK: &str = "INSERT INTO app.rooms AS kept (id, epoch, last_offset) VALUES ($1, $2, 0)
@@ -39,14 +41,21 @@ const BEGIN_OR_LOCK: &str = "INSERT INTO app.rooms AS kept (id, epoch, last_offs
 
 const LOCK: &str = "SELECT FROM app.rooms WHERE id = $1 FOR UPDATE";
 
+/// In the order in which everybody locks rooms.
+const LOCK_ALL: &str = "SELECT FROM app.rooms WHERE id = ANY ($1) ORDER BY id FOR UPDATE";
+
+/// After the room, and only ever one of them: whoever enters by several nodes is counted once after the other.
+const LOCK_USER: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1::text, hashtext('room sockets')))";
+
 /// A lease that has run out is not begun again: its node would not learn that others have thought it dead. The lease is
 /// not locked, or those who enter on one node would wait for each other; it may be purged meanwhile, and without a row
 /// it has run out just the same.
 const ENTER: &str = "WITH lease AS (
         INSERT INTO app.room_nodes (node_id, leased_until) VALUES ($3, $4) ON CONFLICT (node_id) DO NOTHING),
     presence AS (
-        INSERT INTO app.room_presences (room_id, user_id, node_id) VALUES ($1, $2, $3)
-        ON CONFLICT (user_id, room_id, node_id) DO NOTHING),
+        INSERT INTO app.room_presences AS kept (room_id, user_id, node_id, sockets) VALUES ($1, $2, $3, $8)
+        ON CONFLICT (user_id, room_id, node_id) DO UPDATE SET sockets = EXCLUDED.sockets
+        WHERE kept.sockets < EXCLUDED.sockets),
     entered AS (
         INSERT INTO app.room_members AS kept (room_id, user_id, heard_from)
         SELECT id, $2, last_offset FROM app.rooms WHERE id = $1
@@ -72,6 +81,12 @@ const FORGET_FIRST: &str = "DELETE FROM app.room_members
     WHERE left_at IS NOT NULL AND user_id = $1 AND room_id = ANY (ARRAY(
         SELECT room_id FROM app.room_members WHERE user_id = $1 AND left_at IS NOT NULL
         ORDER BY left_at DESC, room_id DESC OFFSET $2 FOR UPDATE SKIP LOCKED))";
+
+const SET_SOCKETS: &str = "UPDATE app.room_presences AS kept SET sockets = said.sockets
+    FROM unnest($1, $2, $3) AS said (room_id, user_id, sockets)
+    WHERE kept.room_id = said.room_id AND kept.user_id = said.user_id AND kept.node_id = $4";
+
+const REDEEM: &str = "INSERT INTO app.room_tickets (id, ends_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
 
 /// The first part sees what was there before the second.
 const RENEW: &str = "WITH held AS (SELECT leased_until FROM app.room_nodes WHERE node_id = $1),
@@ -101,9 +116,28 @@ struct Renewed {
 
 #[async_trait]
 impl RoomStore for PgRoomStore {
-    async fn enter(&self, entering: &Entering) -> Result<Entered, Unavailable> {
+    async fn enter(&self, entering: &Entering) -> Result<Entered, EnterError> {
         let scope = [Scope::User(entering.user_id), JOB];
         self.scoped.transaction(&scope, |unit| enter_locked(unit.connection, entering).boxed()).await
+    }
+
+    async fn set_sockets(&self, node: NodeId, counts: &[(RoomId, UserId, usize)]) -> Result<(), Unavailable> {
+        let mut counts = counts.to_vec();
+        counts.sort_unstable();
+        let mut outcome = Ok(());
+        for some in counts.chunks(COUNTS_AT_ONCE) {
+            // A room that is held for long must not keep the others from being counted.
+            let set = self.scoped.transaction(&[JOB], |unit| set_locked(unit.connection, node, some).boxed()).await;
+            outcome = outcome.and(set);
+        }
+        outcome
+    }
+
+    async fn redeem(&self, ticket: TicketId, ends_at: Timestamp) -> Result<bool, Unavailable> {
+        let redeem =
+            || sql_query(REDEEM).bind::<SqlUuid, _>(ticket.as_uuid()).bind::<Timestamptz, _>(ends_at.as_datetime());
+        let taken = self.scoped.statement(JOB, |connection| write(connection, redeem())).await?;
+        Ok(taken == 1)
     }
 
     async fn leave(&self, leaving: &Leaving) -> Result<(), Unavailable> {
@@ -124,12 +158,13 @@ impl RoomStore for PgRoomStore {
     }
 
     async fn expired(&self, now: Timestamp) -> Result<Vec<Presence>, Unavailable> {
+        let most = i64::try_from(EXPIRED_MAX).map_err(Unavailable::new)?;
         let expired = || {
             let leases = room_nodes::table
                 .filter(room_nodes::node_id.eq(room_presences::node_id))
                 .filter(room_nodes::leased_until.gt(now.as_datetime()));
             let expired = room_presences::table.filter(diesel::dsl::not(diesel::dsl::exists(leases)));
-            expired.limit(EXPIRED_MAX).select(PresenceRow::as_select())
+            expired.limit(most).select(PresenceRow::as_select())
         };
         let read = self.scoped.read(JOB, |connection| expired().load(&mut &*connection).boxed());
         let rows: Vec<PresenceRow> = read.await?;
@@ -159,11 +194,21 @@ impl RoomStore for PgRoomStore {
     }
 }
 
-async fn enter_locked(connection: &AsyncPgConnection, entering: &Entering) -> Result<Entered, Unavailable> {
-    let Entering { room, user_id, node, epoch, event_id, now } = entering;
+async fn enter_locked(connection: &AsyncPgConnection, entering: &Entering) -> Result<Entered, EnterError> {
+    let Entering { room, user_id, node, sockets, is_bounded: _, epoch, event_id, now } = entering;
     let body = EventBody::RoomEntered { room: room.to_string() };
     let event = Event { id: *event_id, user_id: *user_id, occurred_at: *now, body };
     let begin = sql_query(BEGIN_OR_LOCK).bind::<Text, _>(room.as_str()).bind::<SqlUuid, _>(epoch.as_uuid());
+    let lock_user = sql_query(LOCK_USER).bind::<SqlUuid, _>(user_id.as_uuid());
+    // A statement of its own: it sees what was committed before the lock was granted.
+    let elsewhere = room_presences::table
+        .inner_join(room_nodes::table.on(room_nodes::node_id.eq(room_presences::node_id)))
+        .filter(room_presences::user_id.eq(user_id.as_uuid()))
+        .filter(room_presences::node_id.ne(node.as_uuid()))
+        .filter(room_nodes::leased_until.gt((*now + ENDS_WITHIN).as_datetime()))
+        .select(sum(room_presences::sockets))
+        .load(&mut &*connection);
+    let enter = change(ENTER, room, *node, &event)?.bind::<Integer, _>(stored(sockets.in_room)?);
     let end = rooms::table.find(room.to_string()).select(RoomRow::as_select()).load(&mut &*connection);
     let present = room_members::table
         .filter(room_members::room_id.eq(room.to_string()))
@@ -171,9 +216,17 @@ async fn enter_locked(connection: &AsyncPgConnection, entering: &Entering) -> Re
         .order(room_members::user_id)
         .select((room_members::user_id, room_members::heard_from))
         .load(&mut &*connection);
-    let (locked, changed, end, present) =
-        join4(write(connection, begin), write(connection, change(ENTER, room, *node, &event)?), end, present).await;
-    locked.and(changed).map_err(Unavailable::new)?;
+    let locks = join3(write(connection, begin), write(connection, lock_user), elsewhere);
+    let entered = join3(write(connection, enter), end, present);
+    let ((room_locked, user_locked, elsewhere), (changed, end, present)) = join(locks, entered).await;
+    room_locked.and(user_locked).map_err(Unavailable::new)?;
+    let elsewhere: Vec<Option<i64>> = elsewhere.map_err(Unavailable::new)?;
+    let elsewhere = usize::try_from(elsewhere.into_iter().flatten().sum::<i64>()).map_err(Unavailable::new)?;
+    if entering.is_too_many(elsewhere) {
+        // What was done meanwhile is taken back.
+        return Err(EnterError::TooMany);
+    }
+    changed.map_err(Unavailable::new)?;
     let end: Vec<RoomRow> = end.map_err(Unavailable::new)?;
     let present: Vec<(Uuid, i64)> = present.map_err(Unavailable::new)?;
     let end = end.into_iter().next().ok_or_else(|| vanished("rooms"))?;
@@ -181,6 +234,28 @@ async fn enter_locked(connection: &AsyncPgConnection, entering: &Entering) -> Re
     let heard_from = u64::try_from(own.1).map_err(Unavailable::new)?;
     let present = present.into_iter().map(|(id, _)| UserId::new(id)).collect();
     Ok(Entered { position: end.try_into()?, present, heard_from })
+}
+
+async fn set_locked(
+    connection: &AsyncPgConnection,
+    node: NodeId,
+    counts: &[(RoomId, UserId, usize)],
+) -> Result<(), Unavailable> {
+    let rooms: Vec<_> = counts.iter().map(|(room, ..)| room.to_string()).collect();
+    let users: Vec<_> = counts.iter().map(|(_, user_id, _)| user_id.as_uuid()).collect();
+    let sockets: Vec<_> = counts.iter().map(|(.., sockets)| stored(*sockets)).collect::<Result<_, _>>()?;
+    let lock = sql_query(LOCK_ALL).bind::<Array<Text>, _>(rooms.clone());
+    let set = sql_query(SET_SOCKETS)
+        .bind::<Array<Text>, _>(rooms)
+        .bind::<Array<SqlUuid>, _>(users)
+        .bind::<Array<Integer>, _>(sockets)
+        .bind::<SqlUuid, _>(node.as_uuid());
+    let (locked, set) = join(write(connection, lock), write(connection, set)).await;
+    locked.and(set).map(|_| ()).map_err(Unavailable::new)
+}
+
+fn stored(sockets: usize) -> Result<i32, Unavailable> {
+    i32::try_from(sockets).map_err(Unavailable::new)
 }
 
 async fn leave_locked(connection: &AsyncPgConnection, leaving: &Leaving) -> Result<(), Unavailable> {

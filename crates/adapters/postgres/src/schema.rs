@@ -1,7 +1,7 @@
 //! The tables as the stores see them. Kept by hand; a test compares it with `information_schema`.
 
 /// The names of all of them.
-pub(crate) const TABLES: [&str; 16] = [
+pub(crate) const TABLES: [&str; 17] = [
     "users",
     "profiles",
     "login_names",
@@ -18,6 +18,7 @@ pub(crate) const TABLES: [&str; 16] = [
     "room_presences",
     "room_nodes",
     "room_entries",
+    "room_tickets",
 ];
 
 diesel::table! {
@@ -211,6 +212,7 @@ diesel::table! {
         room_id -> Text,
         user_id -> Uuid,
         node_id -> Uuid,
+        sockets -> Integer,
     }
 }
 
@@ -230,6 +232,13 @@ diesel::table! {
         occurred_at -> Timestamptz,
         posted_at -> Timestamptz,
         body -> Jsonb,
+    }
+}
+
+diesel::table! {
+    app.room_tickets (id) {
+        id -> Uuid,
+        ends_at -> Timestamptz,
     }
 }
 

@@ -31,6 +31,7 @@ mod session {
     frontdesk_testkit::room_log_contract!(stores(RlsMode::Session));
     frontdesk_testkit::room_presence_contract!(stores(RlsMode::Session));
     frontdesk_testkit::room_replay_contract!(stores(RlsMode::Session));
+    frontdesk_testkit::room_sockets_contract!(stores(RlsMode::Session));
     frontdesk_testkit::session_store_contract!(stores(RlsMode::Session));
     frontdesk_testkit::settings_store_contract!(stores(RlsMode::Session));
 }
@@ -49,6 +50,7 @@ mod transaction {
     frontdesk_testkit::room_log_contract!(stores(RlsMode::Transaction));
     frontdesk_testkit::room_presence_contract!(stores(RlsMode::Transaction));
     frontdesk_testkit::room_replay_contract!(stores(RlsMode::Transaction));
+    frontdesk_testkit::room_sockets_contract!(stores(RlsMode::Transaction));
     frontdesk_testkit::session_store_contract!(stores(RlsMode::Transaction));
     frontdesk_testkit::settings_store_contract!(stores(RlsMode::Transaction));
 }

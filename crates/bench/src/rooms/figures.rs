@@ -8,6 +8,8 @@ pub(super) struct Room {
     pub(super) members: usize,
     /// From an edit to its last frame.
     pub(super) latencies: Histogram,
+    /// From the first of as many sends to the last frame, without a server.
+    pub(super) bare: Histogram,
     /// Frames told in a second.
     pub(super) rate: f64,
 }
@@ -37,7 +39,7 @@ impl Figures {
     pub(super) fn targets(&self) -> Table {
         let line = |what: String, bound, unit, figure| Line { what, bound, unit, figure: Some(figure) };
         let mut lines = Vec::new();
-        for Room { members, latencies, rate } in &self.rooms {
+        for Room { members, latencies, rate, bare: _ } in &self.rooms {
             let to_the_last = |share: &str| format!("{members} members, edit to last frame, {share}");
             let (p50, p99) = (latencies.percentile(50), latencies.percentile(99));
             if *members <= 1_000 {
@@ -69,6 +71,7 @@ impl Figures {
         };
         for room in &self.rooms {
             row(format!("{} members", room.members), &room.latencies);
+            row(format!("{} sockets, sends alone", room.members), &room.bare);
         }
         row("long edits".to_owned(), &self.stall.without);
         row("long edits, one reader does not read".to_owned(), &self.stall.with);

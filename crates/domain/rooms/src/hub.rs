@@ -1,8 +1,9 @@
 //! The sockets of one node.
 
+mod places;
 mod seat;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -13,9 +14,10 @@ use crate::mailbox::{Closing, Mailbox, Payload};
 use crate::position::Position;
 use crate::room_id::RoomId;
 use crate::store::Posted;
+use places::{Place, Places, Stage};
 pub use seat::Seat;
 
-/// How many sockets one user may have open on one node.
+/// How many sockets one user may have open, on all nodes together.
 pub const SOCKETS_MAX: usize = 20;
 /// How long a user without a socket is still in the room: long enough to change networks.
 pub const GRACE: Duration = Duration::from_secs(10);
@@ -24,8 +26,6 @@ pub const GRACE: Duration = Duration::from_secs(10);
 const WOKEN_AT_ONCE: usize = 256;
 
 type SeatId = u64;
-/// The sockets of one user, and where each is.
-type Sockets<P> = BTreeMap<SeatId, (RoomId, Arc<Mailbox<P>>)>;
 
 /// No seat is to be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -87,9 +87,11 @@ impl<P> Default for Sittings<P> {
 
 struct State<P> {
     rooms: HashMap<RoomId, Sittings<P>>,
-    users: HashMap<UserId, Sockets<P>>,
+    users: HashMap<UserId, Places<P>>,
     /// Who has no socket any more, and until when that is nobody's business.
     vacated: HashMap<(RoomId, UserId), Timestamp>,
+    /// Whose sockets may be fewer than the store knows.
+    uncounted: HashSet<(RoomId, UserId)>,
     next: SeatId,
     is_stopping: bool,
 }
@@ -115,8 +117,15 @@ pub struct Counts {
 impl<P: Payload> Hub<P> {
     /// Has no sockets yet.
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        let (rooms, users, vacated) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { state: Mutex::new(State { rooms, users, vacated, next: 0, is_stopping: false }), clock }
+        let state = State {
+            rooms: HashMap::new(),
+            users: HashMap::new(),
+            vacated: HashMap::new(),
+            uncounted: HashSet::new(),
+            next: 0,
+            is_stopping: false,
+        };
+        Self { state: Mutex::new(state), clock }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<P>> {
@@ -135,9 +144,8 @@ impl<P: Payload> Hub<P> {
             return Err(Unseated::TooMany);
         }
         let mailbox = Arc::new(Mailbox::default());
-        sockets.insert(id, (room.clone(), Arc::clone(&mailbox)));
+        sockets.insert(id, Place { room: room.clone(), mailbox: Arc::clone(&mailbox), stage: Stage::Seated });
         state.next += 1;
-        state.vacated.remove(&(room.clone(), user_id));
         state.rooms.entry(room.clone()).or_default().seats.insert(id, (user_id, Arc::clone(&mailbox)));
         drop(state);
         Ok(Seat { hub: Arc::clone(self), id, room, user_id, mailbox })
@@ -150,6 +158,10 @@ impl<P: Payload> Hub<P> {
     /// store does.
     pub(crate) fn begin(&self, seat: &Seat<P>, stored: Position, present: &[UserId]) -> Begun {
         let mut state = self.lock();
+        if let Some(place) = state.users.get_mut(&seat.user_id).and_then(|places| places.get_mut(&seat.id)) {
+            place.stage = Stage::In;
+        }
+        state.vacated.remove(&(seat.room.clone(), seat.user_id));
         let Some(sittings) = state.rooms.get_mut(&seat.room) else {
             return Begun { position: stored, is_first: true, is_stirred: false };
         };
@@ -241,9 +253,11 @@ impl<P: Payload> Hub<P> {
         (come, sittings.present.difference(&present).copied().collect())
     }
 
-    /// Somebody who sits in a room.
+    /// Somebody who is in a room.
     pub(crate) fn anybody_in(&self, room: &RoomId) -> Option<UserId> {
-        self.lock().rooms.get(room)?.seats.values().next().map(|(user_id, _)| *user_id)
+        let state = self.lock();
+        let mut sitting = state.rooms.get(room)?.seats.values().map(|(user_id, _)| *user_id);
+        sitting.find(|user_id| state.sockets(room, *user_id).in_room > 0)
     }
 
     /// Tells everybody in a room that something was missed.
@@ -274,36 +288,16 @@ impl<P: Payload> Hub<P> {
         self.lock().rooms.keys().cloned().collect()
     }
 
-    /// Who is in which room, each once.
-    pub(crate) fn present(&self) -> Vec<(RoomId, UserId)> {
-        let state = self.lock();
-        let mut present: Vec<_> = state
-            .rooms
-            .iter()
-            .flat_map(|(room, sittings)| sittings.seats.values().map(|(user_id, _)| (room.clone(), *user_id)))
-            .collect();
-        drop(state);
-        present.sort_unstable();
-        present.dedup();
-        present
-    }
-
-    /// Whether the user has a socket in the room.
-    pub(crate) fn is_in(&self, room: &RoomId, user_id: UserId) -> bool {
-        let state = self.lock();
-        let sockets = state.users.get(&user_id);
-        sockets.is_some_and(|sockets| sockets.values().any(|(in_room, _)| in_room == room))
-    }
-
     /// Those whose grace is over. They are not given again.
     pub(crate) fn vacated(&self, now: Timestamp) -> Vec<(RoomId, UserId)> {
         let mut state = self.lock();
         state.vacated.extract_if(|_, until| *until <= now).map(|(who, _)| who).collect()
     }
 
-    /// Gives somebody back who could not be let out: another try comes.
+    /// Gives somebody back who could not be let out: another try comes. Whoever has closed another socket since has the
+    /// grace from then.
     pub(crate) fn vacate(&self, room: RoomId, user_id: UserId, until: Timestamp) {
-        self.lock().vacated.insert((room, user_id), until);
+        self.lock().vacated.entry((room, user_id)).or_insert(until);
     }
 
     /// Does something to each socket of a user, or of everybody.
@@ -311,8 +305,8 @@ impl<P: Payload> Hub<P> {
         let state = self.lock();
         let of_one = user_id.map(|user_id| state.users.get(&user_id));
         let readers: Vec<_> = match of_one {
-            Some(sockets) => sockets.into_iter().flatten().filter_map(|(_, (_, mailbox))| act(mailbox)).collect(),
-            None => state.users.values().flatten().filter_map(|(_, (_, mailbox))| act(mailbox)).collect(),
+            Some(places) => places.into_iter().flatten().filter_map(|(_, place)| act(&place.mailbox)).collect(),
+            None => state.users.values().flatten().filter_map(|(_, place)| act(&place.mailbox)).collect(),
         };
         drop(state);
         wake(readers);
@@ -333,9 +327,14 @@ impl<P: Payload> Hub<P> {
         self.each(Some(user_id), |mailbox| mailbox.close(closing));
     }
 
+    /// Takes no more sockets.
+    pub(crate) fn refuse(&self) {
+        self.lock().is_stopping = true;
+    }
+
     /// Closes every socket, and takes no more.
     pub fn stop(&self) {
-        self.lock().is_stopping = true;
+        self.refuse();
         self.each(None, |mailbox| mailbox.close(Closing::Shutdown));
     }
 

@@ -1,7 +1,8 @@
 //! The service.
 
+mod lease;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use frontdesk_kernel::{Clock, Entropy, Event, EventBody, EventId, Timestamp, Unavailable, UserId};
@@ -11,7 +12,11 @@ use crate::hub::{Delivered, GRACE, Hub, Seat, Unseated};
 use crate::mailbox::{CAPACITY, Closing, Payload};
 use crate::position::{Epoch, Position};
 use crate::room_id::RoomId;
-use crate::store::{Broadcast, Entered, Entering, LEASED_FOR, Leaving, Missed, NodeId, Posted, RoomStore, is_logged};
+use crate::store::{
+    Broadcast, EXPIRED_MAX, EnterError, Entered, Entering, LEASED_FOR, Leaving, Missed, NodeId, Posted, Presence,
+    RoomStore, Sockets, TicketId, is_logged,
+};
+use lease::Lease;
 
 /// Makes what is sent.
 ///
@@ -49,8 +54,7 @@ pub struct Rooms<P: Payload> {
     ports: RoomsPorts<P>,
     node: NodeId,
     hub: Arc<Hub<P>>,
-    /// Whether others may have let those out who are here, and not all have come in again.
-    has_lapsed: AtomicBool,
+    lease: Lease,
 }
 
 impl<P: Payload> Rooms<P> {
@@ -58,7 +62,7 @@ impl<P: Payload> Rooms<P> {
     pub fn new(ports: RoomsPorts<P>) -> Self {
         let node = NodeId::new(ports.entropy.uuid_v7(ports.clock.now()));
         let hub = Arc::new(Hub::new(Arc::clone(&ports.clock)));
-        Self { ports, node, hub, has_lapsed: AtomicBool::new(false) }
+        Self { ports, node, hub, lease: Lease::default() }
     }
 
     /// The sockets of this node.
@@ -68,6 +72,11 @@ impl<P: Payload> Rooms<P> {
 
     // --- For one socket ---
 
+    /// Takes a ticket; tells whether nobody had taken it, on any node.
+    pub async fn redeem(&self, ticket: TicketId, ends_at: Timestamp) -> Result<bool, Unavailable> {
+        self.ports.store.redeem(ticket, ends_at).await
+    }
+
     /// Takes a place in a room, before anything is read: so nothing is missed that happens meanwhile.
     pub fn sit(&self, room: RoomId, user_id: UserId) -> Result<Seat<P>, Unseated> {
         self.hub.sit(room, user_id)
@@ -75,9 +84,10 @@ impl<P: Payload> Rooms<P> {
 
     /// Comes in, and tells who is there and where this socket begins: what comes after that waits at the seat. Read what
     /// the members look like afterwards.
-    pub async fn enter(&self, seat: &Seat<P>) -> Result<Entered, Unavailable> {
-        let entering = self.entering(seat.room(), seat.user_id());
-        let Entered { position, present, heard_from } = self.ports.store.enter(&entering).await?;
+    pub async fn enter(&self, seat: &Seat<P>) -> Result<Entered, EnterError> {
+        let (sockets, is_in) = self.hub.count_in(seat);
+        let (room, user_id) = (seat.room(), seat.user_id());
+        let Entered { position, present, heard_from } = self.bring_in(room, user_id, sockets, !is_in).await?;
         let begun = self.hub.begin(seat, position, &present);
         if begun.is_first {
             // Events of theirs may be on their way that were committed before this and are told to nobody here.
@@ -90,7 +100,7 @@ impl<P: Payload> Rooms<P> {
         {
             // Others in the room may have begun there too, and nobody would read on for them.
             self.hub.restart(seat.room(), None);
-            return Err(error);
+            return Err(error.into());
         }
         Ok(Entered { position: begun.position, present, heard_from })
     }
@@ -262,6 +272,22 @@ impl<P: Payload> Rooms<P> {
         Ok(())
     }
 
+    /// Says how many sockets are left to those who have closed some: others open theirs on other nodes.
+    pub async fn count_sockets(&self) -> Result<(), Unavailable> {
+        let counts = self.hub.uncounted();
+        if counts.is_empty() {
+            return Ok(());
+        }
+        let said = self.ports.store.set_sockets(self.node, &counts).await;
+        for (room, user_id, said_to_be) in counts {
+            // Whoever came meanwhile may have been said to be there before this.
+            if said.is_err() || self.hub.sockets(&room, user_id).in_room != said_to_be {
+                self.hub.count_again(room, user_id);
+            }
+        }
+        said
+    }
+
     /// Lets those out who have been without a socket for longer than the grace.
     pub async fn let_out(&self) -> Result<(), Unavailable> {
         let now = self.ports.clock.now();
@@ -278,31 +304,31 @@ impl<P: Payload> Rooms<P> {
     }
 
     async fn let_one_out(&self, room: &RoomId, user_id: UserId, now: Timestamp) -> Result<(), Unavailable> {
-        if !self.hub.is_in(room, user_id) {
-            let leaving = self.leaving(room.clone(), user_id, self.node, now, false);
-            self.ports.store.leave(&leaving).await?;
-            // Whoever came back meanwhile may have been let out again.
-            if self.hub.is_in(room, user_id)
-                && let Err(error) = self.enter_again(room, user_id).await
-            {
-                self.has_lapsed.store(true, Ordering::Relaxed);
-                return Err(error);
+        if self.hub.is_in(room, user_id) {
+            return Ok(());
+        }
+        let mut left = self.ports.store.leave(&self.leaving(room.clone(), user_id, self.node, now, false)).await;
+        // Whoever came back meanwhile may have been let out again, also where the store could not say so.
+        if self.hub.is_in(room, user_id) {
+            left = left.and(self.enter_again(room, user_id).await.map(drop));
+            if left.is_err() {
+                self.lease.lapse();
             }
         }
-        Ok(())
+        left
     }
 
     /// Says that this node lives. After a time in which nobody heard that, those who are here come in again, all of them,
     /// however many tries it takes.
     pub async fn renew(&self) -> Result<(), Unavailable> {
         let now = self.ports.clock.now();
-        if !self.ports.store.renew(self.node, now + LEASED_FOR, now).await? {
-            self.has_lapsed.store(true, Ordering::Relaxed);
-        }
-        if self.has_lapsed.swap(false, Ordering::Relaxed) {
+        self.lease.renewing(now);
+        let until = now + LEASED_FOR;
+        self.lease.renewed(until, self.ports.store.renew(self.node, until, now).await?);
+        if self.lease.take_lapse() {
             for (room, user_id) in self.hub.present() {
                 if let Err(error) = self.enter_again(&room, user_id).await {
-                    self.has_lapsed.store(true, Ordering::Relaxed);
+                    self.lease.lapse();
                     return Err(error);
                 }
             }
@@ -313,16 +339,21 @@ impl<P: Payload> Rooms<P> {
     /// Lets those out whose node says nothing any more. A node that has come back meanwhile keeps them.
     pub async fn expire(&self) -> Result<(), Unavailable> {
         let now = self.ports.clock.now();
-        for expired in self.ports.store.expired(now).await? {
-            let leaving = self.leaving(expired.room, expired.user_id, expired.node, now, true);
-            self.ports.store.leave(&leaving).await?;
+        let mut are_more = true;
+        while are_more {
+            let expired = self.ports.store.expired(now).await?;
+            are_more = expired.len() >= EXPIRED_MAX;
+            for Presence { room, user_id, node } in expired {
+                self.ports.store.leave(&self.leaving(room, user_id, node, now, true)).await?;
+            }
         }
         Ok(())
     }
 
-    /// Closes every socket of this node. Those who do not come back elsewhere within the grace are let out by others.
-    pub async fn stop(&self) -> Result<(), Unavailable> {
-        self.hub.stop();
+    /// Takes no more sockets, and says that this node ends: within the grace those who do not come back elsewhere are let
+    /// out by others. From now on its sockets do not count. Close them afterwards.
+    pub async fn withdraw(&self) -> Result<(), Unavailable> {
+        self.hub.refuse();
         let now = self.ports.clock.now();
         self.ports.store.renew(self.node, now + GRACE, now).await.map(drop)
     }
@@ -330,18 +361,37 @@ impl<P: Payload> Rooms<P> {
     /// Brings somebody in who has a socket here. Whoever has lost it meanwhile, and may have been let out before this, is
     /// let out once more: nobody else would.
     async fn enter_again(&self, room: &RoomId, user_id: UserId) -> Result<Entered, Unavailable> {
-        let entered = self.ports.store.enter(&self.entering(room, user_id)).await?;
+        let sockets = self.hub.sockets(room, user_id);
+        let entered = match self.bring_in(room, user_id, sockets, false).await {
+            Ok(entered) => entered,
+            Err(EnterError::Unavailable(error)) => return Err(error),
+            // There is no bound here.
+            Err(error @ EnterError::TooMany) => return Err(Unavailable::new(error)),
+        };
         if !self.hub.is_in(room, user_id) {
             self.hub.vacate(room.clone(), user_id, self.ports.clock.now());
         }
         Ok(entered)
     }
 
-    fn entering(&self, room: &RoomId, user_id: UserId) -> Entering {
+    async fn bring_in(
+        &self,
+        room: &RoomId,
+        user_id: UserId,
+        sockets: Sockets,
+        is_bounded: bool,
+    ) -> Result<Entered, EnterError> {
         let now = self.ports.clock.now();
         let draw = || self.ports.entropy.uuid_v7(now);
         let (epoch, event_id) = (Epoch::new(draw()), EventId::new(draw()));
-        Entering { room: room.clone(), user_id, node: self.node, epoch, event_id, now }
+        let (room, node) = (room.clone(), self.node);
+        let entering = Entering { room, user_id, node, sockets, is_bounded, epoch, event_id, now };
+        let entered = self.ports.store.enter(&entering).await;
+        if self.hub.sockets(&entering.room, user_id).in_room < sockets.in_room {
+            // It was said of more than there are by now, and that may have been after it was said of fewer.
+            self.hub.count_again(entering.room, user_id);
+        }
+        entered
     }
 
     fn leaving(&self, room: RoomId, user_id: UserId, node: NodeId, now: Timestamp, is_silent: bool) -> Leaving {

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use frontdesk_kernel::{Event, EventBody, EventId, Timestamp, Unavailable, UserId};
 use uuid::Uuid;
 
+use crate::hub::SOCKETS_MAX;
 use crate::position::{Epoch, Position};
 use crate::room_id::RoomId;
 
@@ -18,6 +19,13 @@ pub const REPLAYED_FOR: Duration = Duration::from_mins(10);
 pub const REMEMBERED_MAX: usize = 100;
 /// How many entries can be asked for at once.
 pub const REPLAYED_MAX: usize = 512;
+/// The sockets of a node whose lease runs for no longer than this do not count: it is about to end. One that stops leaves
+/// itself [`GRACE`](crate::hub::GRACE), so the clocks of nodes may differ by 20 s; one that lives has over a minute left.
+pub const ENDS_WITHIN: Duration = Duration::from_secs(30);
+/// How many of those whose node is silent are given at once.
+pub const EXPIRED_MAX: usize = 1_000;
+/// How long it is remembered that a ticket was taken, after its end: the clocks of nodes may differ by as much.
+pub const TICKET_KEPT_FOR: Duration = Duration::from_mins(10);
 /// How long those on a node count as present without a word from the node.
 pub const LEASED_FOR: Duration = Duration::from_secs(90);
 
@@ -26,6 +34,22 @@ pub const LEASED_FOR: Duration = Duration::from_secs(90);
 pub struct NodeId(Uuid);
 
 impl NodeId {
+    /// Wraps a UUID that nobody has drawn before.
+    pub const fn new(uuid: Uuid) -> Self {
+        Self(uuid)
+    }
+
+    /// Returns the UUID, for adapters.
+    pub const fn as_uuid(self) -> Uuid {
+        self.0
+    }
+}
+
+/// What opens one socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TicketId(Uuid);
+
+impl TicketId {
     /// Wraps a UUID that nobody has drawn before.
     pub const fn new(uuid: Uuid) -> Self {
         Self(uuid)
@@ -47,6 +71,15 @@ pub enum Broadcast {
     All,
 }
 
+/// How many sockets a user has on a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sockets {
+    /// In one room.
+    pub in_room: usize,
+    /// In all rooms.
+    pub in_all: usize,
+}
+
 /// A user on a node comes into a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entering {
@@ -56,12 +89,23 @@ pub struct Entering {
     pub user_id: UserId,
     /// On which node.
     pub node: NodeId,
+    /// The sockets of the user there, with the one that comes in.
+    pub sockets: Sockets,
+    /// Whether there is a bound to them. There is none for sockets that are open already.
+    pub is_bounded: bool,
     /// Of the log, should this begin the room.
     pub epoch: Epoch,
     /// Of the [`EventBody::RoomEntered`], should the user not be there yet.
     pub event_id: EventId,
     /// When.
     pub now: Timestamp,
+}
+
+impl Entering {
+    /// Whether the user would have too many sockets, with so many on other nodes.
+    pub const fn is_too_many(&self, elsewhere: usize) -> bool {
+        self.is_bounded && self.sockets.in_all.saturating_add(elsewhere) > SOCKETS_MAX
+    }
 }
 
 /// What somebody finds who comes in.
@@ -74,6 +118,17 @@ pub struct Entered {
     /// The end of the log when the one who came in did so for the first time, as far as that is remembered. What was
     /// said before is none of their business.
     pub heard_from: u64,
+}
+
+/// Why somebody does not come in.
+#[derive(Debug, thiserror::Error)]
+pub enum EnterError {
+    /// The user has [`SOCKETS_MAX`] sockets open, on all nodes together.
+    #[error("more than {SOCKETS_MAX} sockets are open for this user")]
+    TooMany,
+    /// The store is out of reach.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
 }
 
 /// A user on a node is gone from a room.
@@ -154,13 +209,19 @@ pub const fn is_logged(body: &EventBody) -> bool {
 /// - A user is in a room from the first `enter` until each node that entered has left. `enter` MUST append
 ///   [`EventBody::RoomEntered`] to the outbox where the user was not there, `leave` [`EventBody::RoomLeft`] where the user
 ///   is no more, in the same transaction; both MUST change nothing where they are repeated.
+/// - `enter` MUST refuse whoever is bounded and would have more than [`SOCKETS_MAX`] sockets, and change nothing then. Those
+///   on other nodes count while the lease of the node runs for longer than [`ENDS_WITHIN`]. Of many who enter at once, no more come in than that.
+/// - `enter` MUST NOT say that a user has fewer sockets in a room on a node than was said before: those who enter at once
+///   do so in any order. `set_sockets` does; it MUST change nothing for who is not in that room on that node.
+/// - `redeem` MUST tell one alone, of all who ever ask for a ticket, that it is theirs, until [`TICKET_KEPT_FOR`] after the
+///   end of the ticket.
 /// - `leave` for a silent node MUST change nothing where the lease of the node runs at that moment.
 /// - `leave` MUST forget that the user was in the rooms that were left first, where more than [`REMEMBERED_MAX`] remember it.
 /// - `enter` MUST give the offset at which the user came in first; leaving changes it only once the user is forgotten.
 /// - Both also begin the lease of the node, if it has none: it runs for [`LEASED_FOR`].
 /// - `renew` MUST make the lease of a node run until the moment given, and MUST tell whether it still ran: where it did
 ///   not, others may have let those out who are there.
-/// - `expired` MUST give those whose node's lease has run out, a thousand at most, and MUST leave them there.
+/// - `expired` MUST give those whose node's lease has run out, [`EXPIRED_MAX`] at most, and MUST leave them there.
 /// - `post` MUST append each event for which [`is_logged`] holds to the log of each room that hears of its user, once,
 ///   with the next offset; events that are posted together keep their order. Whoever left [`REMEMBERED_FOR`] ago or
 ///   earlier is not heard of any more.
@@ -169,12 +230,19 @@ pub const fn is_logged(body: &EventBody) -> bool {
 /// - An entry that a newer version wrote MUST keep its place, as an event that is not logged.
 /// - `since` MUST give the entries after a position, up to and with the offset `until`, if each of them is there, none is
 ///   older than [`REPLAYED_FOR`] and they are [`REPLAYED_MAX`] at most.
-/// - `purge` MUST remove the entries older than [`REPLAYED_FOR`], whoever left [`REMEMBERED_FOR`] ago, leases that ran out
-///   [`REMEMBERED_FOR`] ago and hold nobody (a node that was stalled has to learn that it was thought gone), and rooms in which nobody is or is remembered, when their log is empty.
+/// - `purge` MUST remove the entries older than [`REPLAYED_FOR`], tickets that ended [`TICKET_KEPT_FOR`] ago, whoever left
+///   [`REMEMBERED_FOR`] ago, leases that ran out [`REMEMBERED_FOR`] ago and hold nobody (a node that was stalled has to learn
+///   that it was thought gone), and rooms in which nobody is or is remembered, when their log is empty.
 #[async_trait]
 pub trait RoomStore: Send + Sync + 'static {
     /// Brings somebody in, and tells who is there.
-    async fn enter(&self, entering: &Entering) -> Result<Entered, Unavailable>;
+    async fn enter(&self, entering: &Entering) -> Result<Entered, EnterError>;
+
+    /// Says how many sockets users have, each in a room, on a node.
+    async fn set_sockets(&self, node: NodeId, counts: &[(RoomId, UserId, usize)]) -> Result<(), Unavailable>;
+
+    /// Takes a ticket; tells whether nobody had taken it.
+    async fn redeem(&self, ticket: TicketId, ends_at: Timestamp) -> Result<bool, Unavailable>;
 
     /// Lets somebody out.
     async fn leave(&self, leaving: &Leaving) -> Result<(), Unavailable>;

@@ -41,7 +41,10 @@ impl Sockets {
     /// Closes them. Their clients come back to another node.
     async fn stop(&self) {
         self.keeping.abort();
-        let cause = match tokio::time::timeout(LEAVE, self.rooms.stop()).await {
+        // First it is said: whoever has many sockets, and comes back elsewhere at once, must find that these do not count.
+        let withdrawn = tokio::time::timeout(LEAVE, self.rooms.withdraw()).await;
+        self.rooms.hub().stop();
+        let cause = match withdrawn {
             Ok(Ok(())) => return,
             Ok(Err(error)) => describe(&error),
             Err(_) => format!("not done within {LEAVE:?}"),

@@ -225,3 +225,34 @@ fn version(event: &Event) -> i64 {
         _ => 1,
     }
 }
+
+/// A bus that has not done with more than so many events in any time.
+struct SlowBus {
+    most: usize,
+    published: UnboundedSender<usize>,
+}
+
+#[async_trait]
+impl EventBus for SlowBus {
+    async fn publish(&self, events: &[Event]) -> Result<(), Unavailable> {
+        self.published.send(events.len()).unwrap();
+        if events.len() > self.most {
+            std::future::pending::<()>().await;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_takes_too_long_is_told_in_smaller_ones() {
+    let stores = MemoryStores::new();
+    given(&stores, "ada", 130).await;
+    let (published, mut sizes) = unbounded_channel();
+    let _running = running(&relay(&stores, Arc::new(SlowBus { most: 30, published })));
+    let mut told = Vec::new();
+    while told.iter().filter(|size| **size <= 30).sum::<usize>() < 130 {
+        told.push(sizes.recv().await.unwrap());
+    }
+    // Each time that one was told, twice as many are tried.
+    assert_eq!(told, [100, 50, 25, 50, 25, 50, 25, 50, 25, 30]);
+}

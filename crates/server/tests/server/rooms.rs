@@ -168,12 +168,41 @@ async fn what_ends_on_one_node_closes_the_sockets_of_the_other_within_a_second()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_ticket_of_one_node_opens_on_the_other() {
+async fn a_ticket_opens_one_socket_on_all_nodes_together() {
     let Some((_database, one, other)) = two_nodes(None).await else { return };
     let ada = one.register("ada").await;
     let request = one.request(Method::POST, "/api/v1/realtime/ticket").bearer_auth(&ada.token);
     let ticket: Value = request.send().await.unwrap().json().await.unwrap();
-    Door::to(&other.base(), LOBBY, &ada.id).query("ticket", ticket["ticket"].as_str().unwrap()).enter().await;
+    let with = |node: &Node| Door::to(&node.base(), LOBBY, &ada.id).query("ticket", ticket["ticket"].as_str().unwrap());
+    let (_client, _) = with(&other).enter().await;
+    for node in [&one, &other] {
+        assert_eq!(with(node).refused().await, 4401);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_has_twenty_sockets_on_all_nodes_together() {
+    let Some((_database, one, other)) = two_nodes(None).await else { return };
+    let (ada, bob) = (one.register("ada").await, one.register("bob").await);
+    let mut clients = Vec::new();
+    for node in [&one, &other].into_iter().cycle().take(20) {
+        clients.push(node.enter(&ada).await);
+    }
+    for node in [&one, &other] {
+        assert_eq!(node.door(&ada).refused().await, 4409);
+        node.enter(&bob).await;
+    }
+    // Until the other node has heard of it.
+    clients.remove(0);
+    let closed = Instant::now();
+    let welcome = loop {
+        match other.door(&ada).open().await.next().await {
+            Heard::Frame(frame) => break frame,
+            heard => assert_eq!(heard, Heard::Closed(4409)),
+        }
+        assert!(closed.elapsed() < Duration::from_secs(30), "a closed socket counts for ever");
+    };
+    assert_eq!(welcome["type"], "welcome");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,7 +1,7 @@
 //! Builders of what happens in rooms.
 
 use frontdesk_kernel::{Event, EventBody, UserId};
-use frontdesk_rooms::store::{Entering, Leaving, NodeId};
+use frontdesk_rooms::store::{Entering, Leaving, NodeId, Sockets, TicketId};
 use frontdesk_rooms::{Epoch, RoomId};
 
 use super::{event_id, noon, unique};
@@ -17,14 +17,21 @@ pub fn node() -> NodeId {
     NodeId::new(unique())
 }
 
+/// A ticket that nobody else has.
+pub fn ticket_id() -> TicketId {
+    TicketId::new(unique())
+}
+
 /// An epoch that no other room has.
 pub fn epoch() -> Epoch {
     Epoch::new(unique())
 }
 
-/// A user comes into a room at [`noon`].
+/// A user comes into a room at [`noon`], with a socket that nobody bounds.
 pub fn entering(room: &RoomId, user_id: UserId, node: NodeId) -> Entering {
-    Entering { room: room.clone(), user_id, node, epoch: epoch(), event_id: event_id(), now: noon() }
+    let sockets = Sockets { in_room: 1, in_all: 1 };
+    let (epoch, event_id) = (epoch(), event_id());
+    Entering { room: room.clone(), user_id, node, sockets, is_bounded: false, epoch, event_id, now: noon() }
 }
 
 /// A user is gone from a room at [`noon`].

@@ -36,6 +36,7 @@ macro_rules! room_log_contract {
             an_end_of_an_account_is_logged_and_then_the_user_is_nowhere,
             an_end_of_an_account_is_logged_where_the_user_was,
             an_end_of_an_account_that_is_told_to_all_is_logged_once,
+            an_end_of_an_account_that_is_posted_again_forgets_who_came_in_meanwhile,
             what_comes_after_an_end_of_an_account_is_not_heard_of,
             ends_of_accounts_leave_everybody_else_where_they_are,
             of_64_events_posted_at_once_each_has_an_offset_of_its_own,
@@ -298,6 +299,20 @@ pub async fn an_end_of_an_account_that_is_told_to_all_is_logged_once(stores: &St
     for (room, there) in [(&lobby, &[][..]), (&garden, &[eve][..])] {
         assert_eq!(heard_in(stores, room, noon()).await, events);
         assert_eq!(present(stores, room).await, there);
+    }
+}
+
+pub async fn an_end_of_an_account_that_is_posted_again_forgets_who_came_in_meanwhile(stores: &Stores) {
+    let lobby = room("lobby");
+    for broadcast in [Broadcast::Members, Broadcast::All] {
+        let ada = user_in(stores, &[&lobby]).await;
+        let events = [account_deleted(ada)];
+        for _ in 0..2 {
+            stores.rooms.post(&events, broadcast, noon()).await.unwrap();
+            assert_eq!(present(stores, &lobby).await, []);
+            enter(stores, &lobby, ada, node()).await;
+        }
+        post(stores, &events, noon()).await;
     }
 }
 

@@ -16,7 +16,7 @@ use crate::ws::{LIVES_FOR, Tickets};
 /// What opens one socket.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct TicketBody {
-    /// For `?ticket=` of `/ws/{room_id}/{user_id}`, once on each node.
+    /// For `?ticket=` of `/ws/{room_id}/{user_id}`, once.
     ticket: String,
     /// For how long, in seconds.
     expires_in: u64,

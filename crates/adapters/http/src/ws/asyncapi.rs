@@ -88,7 +88,7 @@ fn channel(all: &[&Message]) -> Value {
         "bindings": { "ws": {
             "method": "GET",
             "query": { "type": "object", "properties": {
-                "ticket": text("From POST /api/v1/realtime/ticket; within 30 s, once on each node"),
+                "ticket": text("From POST /api/v1/realtime/ticket; within 30 s, once"),
                 "since": text("<epoch>:<offset> of the last entry heard of: what was missed is told after the welcome"),
             } },
             "headers": { "type": "object", "properties": {

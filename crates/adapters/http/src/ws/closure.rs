@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use frontdesk_kernel::{Fault, FaultCode};
 use frontdesk_rooms::hub::Unseated;
+use frontdesk_rooms::store::EnterError;
 
 use crate::error::ApiError;
 
@@ -106,6 +107,15 @@ impl From<Unseated> for Closure {
         match unseated {
             Unseated::TooMany => Kind::TooMany.into(),
             Unseated::Stopping => Kind::Away.into(),
+        }
+    }
+}
+
+impl From<EnterError> for Closure {
+    fn from(error: EnterError) -> Self {
+        match error {
+            EnterError::TooMany => Kind::TooMany.into(),
+            EnterError::Unavailable(cause) => Self::of(cause),
         }
     }
 }

@@ -137,12 +137,10 @@ impl Conversation {
     }
 
     fn token_due_in(&self, now: Now) -> Duration {
-        match &self.credential {
-            Some(Credential::Token(claims)) if self.is_expiry_told => {
-                (claims.expires_at + EXPIRY_GRACE).since(now.time)
-            }
-            Some(Credential::Token(claims)) => (claims.expires_at - EXPIRY_TOLD).since(now.time),
-            Some(Credential::Unclaimed) | None => PING_EVERY,
+        match self.credential.as_ref().and_then(Credential::claims) {
+            Some(claims) if self.is_expiry_told => (claims.expires_at + EXPIRY_GRACE).since(now.time),
+            Some(claims) => (claims.expires_at - EXPIRY_TOLD).since(now.time),
+            None => PING_EVERY,
         }
     }
 
@@ -262,6 +260,7 @@ impl Conversation {
     fn entered(&mut self, entrance: &Entrance, now: Now) -> Vec<Action> {
         let Entrance { position, heard_from, members } = entrance;
         let is_again = self.phase == Phase::Entering { is_again: true };
+        self.credential = self.credential.take().map(Credential::taken);
         self.phase = Phase::live_at(*position, *heard_from);
         if is_again {
             return self.resync();

@@ -1,17 +1,16 @@
 //! Tickets: what opens one socket for a browser, which can send no header with it.
 //!
 //! A ticket says what the token of its owner says, sealed with a key that every node has, so each node takes the tickets
-//! of all. That it was used, the node remembers that took it: one ticket opens one socket on a node, within 30 seconds
-//! (and what is left of the last of them).
+//! of all, within 30 seconds (and what is left of the last of them). That it was taken, the store of the rooms remembers
+//! for all of them ([`Rooms::redeem`](frontdesk_rooms::Rooms::redeem)).
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use frontdesk_kernel::{Entropy, SessionId, Timestamp, UserId};
 use frontdesk_profile::token::{AccessClaims, Origin};
+use frontdesk_rooms::store::TicketId;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use uuid::Uuid;
@@ -21,25 +20,31 @@ use super::closure::{Closure, Kind};
 /// How long a ticket can be used.
 pub(crate) const LIVES_FOR: Duration = Duration::from_secs(30);
 
-/// How many used tickets are remembered. They are forgotten as they end.
-const USED_MAX: usize = 65_536;
-
 /// What the key is for: another use of the same secret has another label.
-const LABEL: &[u8] = b"frontdesk realtime ticket 1";
+const LABEL: &[u8] = b"frontdesk realtime ticket 2";
 
-/// Origin, nonce, user, session, token, and four moments.
-const SAID: usize = 1 + 32 + 3 * 16 + 4 * 8;
+/// Origin, ticket, user, session, token, and four moments.
+const SAID: usize = 1 + 4 * 16 + 4 * 8;
 const SEAL: usize = 32;
 
-type Nonce = [u8; 32];
 type Said = [u8; SAID];
 
-/// Makes tickets, and takes each once.
+/// Makes tickets, and reads them.
 pub(crate) struct Tickets {
     /// Keyed already.
     seal: Option<Hmac<Sha256>>,
-    used: Mutex<HashMap<Nonce, Timestamp>>,
 }
+
+/// What a ticket says. It opens a socket once it is taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    pub(crate) id: TicketId,
+    pub(crate) claims: AccessClaims,
+    pub(crate) ends_at: Timestamp,
+}
+
+/// A ticket that is malformed, used or over; nobody learns which.
+pub(crate) const REFUSED: Closure = Closure::because(Kind::Unauthenticated, "the ticket is malformed, used or over");
 
 impl Tickets {
     /// Derives its key from one that is the same on every node.
@@ -49,7 +54,7 @@ impl Tickets {
             mac.update(LABEL);
             mac.finalize().into_bytes()
         });
-        Self { seal: derived.and_then(|key| keyed(&key)), used: Mutex::default() }
+        Self { seal: derived.and_then(|key| keyed(&key)) }
     }
 
     fn sealing(&self, said: &Said) -> Option<Hmac<Sha256>> {
@@ -60,32 +65,19 @@ impl Tickets {
 
     /// Makes a ticket for whoever these claims speak of. Nothing where there is no key, which cannot be.
     pub(crate) fn issue(&self, claims: &AccessClaims, entropy: &dyn Entropy, now: Timestamp) -> Option<String> {
-        let mut nonce = [0; 32];
-        entropy.fill(&mut nonce);
-        let said = write(claims, &nonce, whole_second(now + LIVES_FOR)?)?;
+        let ticket = TicketId::new(entropy.uuid_v7(now));
+        let said = write(claims, ticket, whole_second(now + LIVES_FOR)?)?;
         let seal = self.sealing(&said)?.finalize().into_bytes();
         Some(URL_SAFE_NO_PAD.encode([said.as_slice(), seal.as_slice()].concat()))
     }
 
-    /// Takes a ticket, and gives the claims that it was made for.
-    pub(crate) fn redeem(&self, ticket: &str, now: Timestamp) -> Result<AccessClaims, Closure> {
-        let refused = Closure::because(Kind::Unauthenticated, "the ticket is malformed, used or over");
-        let bytes = URL_SAFE_NO_PAD.decode(ticket).map_err(|_| refused)?;
-        let (said, seal) = bytes.split_first_chunk::<SAID>().ok_or(refused)?;
-        let seal = <[u8; SEAL]>::try_from(seal).map_err(|_| refused)?;
-        self.sealing(said).ok_or(refused)?.verify_slice(&seal).map_err(|_| refused)?;
-        let (claims, nonce, until) = read(said).ok_or(refused)?;
-        if until <= now {
-            return Err(refused);
-        }
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        if used.len() >= USED_MAX {
-            used.retain(|_, until| now < *until);
-        }
-        if used.len() >= USED_MAX {
-            return Err(Kind::TryAgain.into());
-        }
-        if used.insert(nonce, until).is_some() { Err(refused) } else { Ok(claims) }
+    /// Reads a ticket that was made with this key and is not over.
+    pub(crate) fn read(&self, ticket: &str, now: Timestamp) -> Result<Ticket, Closure> {
+        let bytes = URL_SAFE_NO_PAD.decode(ticket).map_err(|_| REFUSED)?;
+        let (said, seal) = bytes.split_first_chunk::<SAID>().ok_or(REFUSED)?;
+        let seal = <[u8; SEAL]>::try_from(seal).map_err(|_| REFUSED)?;
+        self.sealing(said).ok_or(REFUSED)?.verify_slice(&seal).map_err(|_| REFUSED)?;
+        read(said).filter(|ticket| now < ticket.ends_at).ok_or(REFUSED)
     }
 }
 
@@ -96,7 +88,7 @@ fn whole_second(moment: Timestamp) -> Option<Timestamp> {
     if whole < moment { Timestamp::from_unix_seconds(second.checked_add(1)?) } else { Some(whole) }
 }
 
-fn write(claims: &AccessClaims, nonce: &Nonce, until: Timestamp) -> Option<Said> {
+fn write(claims: &AccessClaims, ticket: TicketId, ends_at: Timestamp) -> Option<Said> {
     let AccessClaims {
         origin,
         user_id,
@@ -110,26 +102,24 @@ fn write(claims: &AccessClaims, nonce: &Nonce, until: Timestamp) -> Option<Said>
     } = claims;
     let mut said = Vec::with_capacity(SAID);
     said.push(u8::from(*origin == Origin::Own));
-    said.extend_from_slice(nonce);
-    for id in [user_id.as_uuid(), session_id.as_uuid(), *token_id] {
+    for id in [ticket.as_uuid(), user_id.as_uuid(), session_id.as_uuid(), *token_id] {
         said.extend_from_slice(id.as_bytes());
     }
-    for moment in [*issued_at, *expires_at, *authenticated_at] {
+    for moment in [*issued_at, *expires_at, *authenticated_at, ends_at] {
         said.extend_from_slice(&moment.unix_seconds().to_be_bytes());
     }
-    said.extend_from_slice(&until.unix_seconds().to_be_bytes());
     said.try_into().ok()
 }
 
-fn read(said: &Said) -> Option<(AccessClaims, Nonce, Timestamp)> {
+fn read(said: &Said) -> Option<Ticket> {
     let (origin, rest) = said.split_first()?;
-    let (nonce, rest) = rest.split_first_chunk()?;
-    let (ids, moments) = rest.split_first_chunk::<48>()?;
+    let (ids, moments) = rest.split_first_chunk::<64>()?;
     let mut ids = ids.chunks_exact(16).filter_map(|id| Uuid::from_slice(id).ok());
     let mut moments = moments
         .chunks_exact(8)
         .filter_map(|moment| Some(i64::from_be_bytes(moment.try_into().ok()?)))
         .filter_map(Timestamp::from_unix_seconds);
+    let id = TicketId::new(ids.next()?);
     let claims = AccessClaims {
         origin: if *origin == 1 { Origin::Own } else { Origin::Foreign },
         user_id: UserId::new(ids.next()?),
@@ -140,7 +130,7 @@ fn read(said: &Said) -> Option<(AccessClaims, Nonce, Timestamp)> {
         authenticated_at: moments.next()?,
         claims_until: None,
     };
-    Some((claims, *nonce, moments.next()?))
+    Some(Ticket { id, claims, ends_at: moments.next()? })
 }
 
 #[cfg(test)]
@@ -184,42 +174,41 @@ mod tests {
         for origin in [Origin::Own, Origin::Foreign] {
             let asked = AccessClaims { claims_until: Some(at(5_000)), ..claims(origin) };
             let ticket = tickets.issue(&asked, &entropy, at(1_000)).unwrap();
-            assert_eq!(tickets.redeem(&ticket, at(1_000)), Ok(claims(origin)));
+            assert_eq!(tickets.read(&ticket, at(1_000)).unwrap().claims, claims(origin));
         }
     }
 
     #[test]
-    fn a_ticket_is_taken_once_and_two_are_two() {
+    fn a_ticket_is_the_same_each_time_and_two_are_two() {
         let (tickets, entropy) = tickets();
         let [first, second] = [(); 2].map(|()| tickets.issue(&claims(Origin::Own), &entropy, at(1_000)).unwrap());
-        assert!(tickets.redeem(&first, at(1_001)).is_ok());
-        assert_eq!(tickets.redeem(&first, at(1_001)).unwrap_err().kind, Kind::Unauthenticated);
-        assert!(tickets.redeem(&second, at(1_001)).is_ok());
+        assert_eq!(tickets.read(&first, at(1_000)), tickets.read(&first, at(1_001)));
+        assert_ne!(tickets.read(&first, at(1_000)).unwrap().id, tickets.read(&second, at(1_000)).unwrap().id);
     }
 
     #[test]
     fn a_ticket_lives_for_30_seconds() {
         let (tickets, entropy) = tickets();
-        let [kept, late] = [(); 2].map(|()| tickets.issue(&claims(Origin::Own), &entropy, at(1_000)).unwrap());
-        assert!(tickets.redeem(&kept, at(1_029)).is_ok());
-        assert!(tickets.redeem(&late, at(1_030)).is_err());
+        let ticket = tickets.issue(&claims(Origin::Own), &entropy, at(1_000)).unwrap();
+        assert_eq!(tickets.read(&ticket, at(1_029)).unwrap().ends_at, at(1_030));
+        assert_eq!(tickets.read(&ticket, at(1_030)), Err(REFUSED));
     }
 
     #[test]
     fn a_ticket_that_is_made_within_a_second_lives_no_shorter() {
         let (tickets, entropy) = tickets();
         let now = at(1_000) + Duration::from_millis(1);
-        let [kept, late] = [(); 2].map(|()| tickets.issue(&claims(Origin::Own), &entropy, now).unwrap());
-        assert!(tickets.redeem(&kept, at(1_030) + Duration::from_millis(999)).is_ok());
-        assert!(tickets.redeem(&late, at(1_031)).is_err());
+        let ticket = tickets.issue(&claims(Origin::Own), &entropy, now).unwrap();
+        assert!(tickets.read(&ticket, at(1_030) + Duration::from_millis(999)).is_ok());
+        assert_eq!(tickets.read(&ticket, at(1_031)), Err(REFUSED));
     }
 
     #[test]
     fn every_node_takes_it_and_no_other_service() {
         let (tickets, entropy) = tickets();
         let ticket = tickets.issue(&claims(Origin::Own), &entropy, at(1_000)).unwrap();
-        assert!(Tickets::new(&[7; 32]).redeem(&ticket, at(1_000)).is_ok());
-        assert!(Tickets::new(&[8; 32]).redeem(&ticket, at(1_000)).is_err());
+        assert!(Tickets::new(&[7; 32]).read(&ticket, at(1_000)).is_ok());
+        assert_eq!(Tickets::new(&[8; 32]).read(&ticket, at(1_000)), Err(REFUSED));
     }
 
     #[test]
@@ -230,28 +219,12 @@ mod tests {
         for index in 0..bytes.len() {
             let mut other = bytes.clone();
             other[index] ^= 1;
-            assert!(tickets.redeem(&URL_SAFE_NO_PAD.encode(other), at(1_000)).is_err(), "byte {index}");
+            assert_eq!(tickets.read(&URL_SAFE_NO_PAD.encode(other), at(1_000)), Err(REFUSED), "byte {index}");
         }
         let (_, beheaded) = ticket.split_at(1);
         for other in ["", "x", beheaded, &format!("{ticket}AAAA"), &format!("{ticket}=")] {
-            assert!(tickets.redeem(other, at(1_000)).is_err(), "{other}");
+            assert_eq!(tickets.read(other, at(1_000)), Err(REFUSED), "{other}");
         }
-        assert!(tickets.redeem(&ticket, at(1_000)).is_ok());
-    }
-
-    #[test]
-    fn used_tickets_are_forgotten_as_they_end() {
-        let (tickets, entropy) = tickets();
-        let full = (0..USED_MAX as u64).map(|index| {
-            let mut nonce = [0xff; 32];
-            nonce[..8].copy_from_slice(&index.to_be_bytes());
-            (nonce, at(1_030))
-        });
-        tickets.used.lock().unwrap().extend(full);
-        let ticket = |now| tickets.issue(&claims(Origin::Own), &entropy, now).unwrap();
-        // Who cannot be remembered is not let in.
-        assert_eq!(tickets.redeem(&ticket(at(1_000)), at(1_029)).unwrap_err().kind, Kind::TryAgain);
-        assert!(tickets.redeem(&ticket(at(1_020)), at(1_030)).is_ok());
-        assert_eq!(tickets.used.lock().unwrap().len(), 1);
+        assert!(tickets.read(&ticket, at(1_000)).is_ok());
     }
 }

@@ -11,7 +11,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use frontdesk_kernel::UserId;
 use frontdesk_kernel::gcra::Subject;
-use frontdesk_profile::token::AccessClaims;
 use frontdesk_rooms::{Position, RoomId};
 use tokio::time::Instant;
 
@@ -176,14 +175,14 @@ async fn open(
         Ok(asked) => believe(request, services, tickets, asked).await,
         Err(closure) => Err(*closure),
     };
-    let user_id = believed.as_ref().ok().and_then(|claims| Some(claims.as_ref()?.user_id));
+    let user_id = believed.as_ref().ok().and_then(|credential| credential.as_ref()?.user_id());
     // Whoever is refused is counted by the address: guessing is not free.
     let subject = user_id.map_or_else(|| by_address(request, config), Subject::User);
     count(request, subject, user_id).await.map_err(|error| not_counted(&error))?;
     let (Asked { room, user_id, since, .. }, believed) = (asked?, believed?);
     let credential = match believed {
-        Some(claims) if claims.user_id != user_id => return Err(Kind::Forbidden.into()),
-        Some(claims) => Some(Credential::Token(Box::new(claims))),
+        Some(credential) if credential.user_id() != Some(user_id) => return Err(Kind::Forbidden.into()),
+        Some(credential) => Some(credential),
         // Whether nobody has claimed the account, or there is none, only the first of them learns.
         None => match recheck(services, user_id, &Credential::Unclaimed).await {
             Ok(()) => Some(Credential::Unclaimed),
@@ -242,18 +241,19 @@ async fn believe(
     services: &Data<Services>,
     tickets: &Tickets,
     asked: &Asked,
-) -> Result<Option<AccessClaims>, Closure> {
+) -> Result<Option<Credential>, Closure> {
     let header = bearer(request).map_err(|_| Closure::from(Kind::Unauthenticated))?.map(str::to_owned);
     let token = match header {
         Some(token) => Some(token),
         None => offered(protocols(request))?,
     };
     if let Some(token) = token {
-        return services.authentication.authenticate(&token).await.map(Some).map_err(Closure::of);
+        let claims = services.authentication.authenticate(&token).await.map_err(Closure::of)?;
+        return Ok(Some(Credential::Token(Box::new(claims))));
     }
-    let Some(ticket) = &asked.ticket else { return Ok(None) };
-    // Whether the token behind it was revoked meanwhile is asked once there is a seat.
-    tickets.redeem(ticket, services.clock.now()).map(Some)
+    let ticket = asked.ticket.as_deref().map(|ticket| tickets.read(ticket, services.clock.now())).transpose()?;
+    // Whether it was taken before, and the token behind it revoked meanwhile, is asked once there is a seat.
+    Ok(ticket.map(|ticket| Credential::Ticket(Box::new(ticket))))
 }
 
 /// The token among the subprotocols.

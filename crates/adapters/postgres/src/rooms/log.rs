@@ -15,19 +15,16 @@ use futures_util::future::join;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::JOB;
+use super::{JOB, LOCK_ALL};
 use crate::locked::all;
 use crate::rows::{EntryRow, RoomRow};
-use crate::schema::{room_entries, room_members, rooms};
+use crate::schema::{room_entries, rooms};
 use crate::scoped::Scoped;
-use crate::write::write;
+use crate::write::{write, write_returning};
 
 /// How many rooms one transaction writes to: few enough for its deadline, however many hear of a batch. Rooms are on their
 /// own: where it ends half-way, the next try finds what is left.
 const ROOMS_AT_ONCE: usize = 200;
-
-/// In the order in which everybody locks rooms.
-const LOCK: &str = "SELECT FROM app.rooms WHERE id = ANY ($1) ORDER BY id FOR UPDATE";
 
 /// A room that was forgotten and began again since it was found is not locked: its epoch tells it apart.
 const APPEND: &str = "WITH said AS (
@@ -51,9 +48,31 @@ const HEARD_BY_MEMBERS: &str = "SELECT kept.room_id, said.* FROM said
 const HEARD_BY_ALL: &str = "SELECT kept.id AS room_id, said.* FROM said
     CROSS JOIN app.rooms AS kept WHERE kept.id = ANY ($5)";
 
+const FIND_OF_MEMBERS: &str = "SELECT DISTINCT room.id, room.epoch
+    FROM unnest($1, $2) AS said (event_id, user_id)
+    JOIN app.room_members AS kept ON kept.user_id = said.user_id JOIN app.rooms AS room ON room.id = kept.room_id
+    WHERE kept.user_id = ANY ($3) OR ((kept.left_at IS NULL OR kept.left_at > $4) AND NOT EXISTS (
+        SELECT FROM app.room_entries AS held WHERE held.event_id = said.event_id AND held.room_id = room.id))";
+
+const FIND_OF_ALL: &str = "SELECT room.id, room.epoch FROM app.rooms AS room LEFT JOIN (
+        SELECT room_id, count(*) AS events FROM app.room_entries WHERE event_id = ANY ($1) GROUP BY room_id
+    ) AS held ON held.room_id = room.id
+    WHERE held.events IS DISTINCT FROM cardinality($1)
+    OR room.id IN (SELECT room_id FROM app.room_members WHERE user_id = ANY ($2))";
+
 const FORGET_PRESENCES: &str = "DELETE FROM app.room_presences WHERE user_id = ANY ($1) AND room_id = ANY ($2)";
 
 const FORGET_MEMBERS: &str = "DELETE FROM app.room_members WHERE user_id = ANY ($1) AND room_id = ANY ($2)";
+
+/// A room, in its present life.
+#[derive(QueryableByName)]
+#[diesel(check_for_backend(diesel::pg::Pg))]
+struct Found {
+    #[diesel(sql_type = Text)]
+    id: String,
+    #[diesel(sql_type = SqlUuid)]
+    epoch: Uuid,
+}
 
 /// Events that go into logs, in columns.
 struct Batch {
@@ -111,26 +130,27 @@ pub(super) async fn post(
     Ok(())
 }
 
-/// The rooms that a batch is about, each with the epoch of its present life.
-async fn find(scoped: &Scoped, batch: &Batch) -> Result<Vec<(String, Uuid)>, Unavailable> {
-    let name_and_epoch = (rooms::id, rooms::epoch);
+/// The rooms that have to hear something of a batch, each with the epoch of its present life. Those that hold all of it
+/// are left out: however many try to post it, and are stopped half-way, each gets further.
+async fn find(scoped: &Scoped, batch: &Batch) -> Result<Vec<Found>, Unavailable> {
+    let Batch { ids, users, deleted, broadcast, .. } = batch;
     let of_members = || {
-        let is_heard = room_members::left_at
-            .is_null()
-            .or(room_members::left_at.gt(batch.forgets_who_left_until()))
-            .or(room_members::user_id.eq_any(batch.deleted.clone()));
-        let members = room_members::table.filter(room_members::user_id.eq_any(batch.users.clone())).filter(is_heard);
-        rooms::table.filter(rooms::id.eq_any(members.select(room_members::room_id))).select(name_and_epoch)
+        sql_query(FIND_OF_MEMBERS)
+            .bind::<Array<SqlUuid>, _>(ids.clone())
+            .bind::<Array<SqlUuid>, _>(users.clone())
+            .bind::<Array<SqlUuid>, _>(deleted.clone())
+            .bind::<Timestamptz, _>(batch.forgets_who_left_until())
     };
-    let all = || rooms::table.select(name_and_epoch);
-    match batch.broadcast {
-        Broadcast::Members => scoped.read(JOB, |connection| of_members().load(&mut &*connection).boxed()).await,
-        Broadcast::All => scoped.read(JOB, |connection| all().load(&mut &*connection).boxed()).await,
+    let of_all =
+        || sql_query(FIND_OF_ALL).bind::<Array<SqlUuid>, _>(ids.clone()).bind::<Array<SqlUuid>, _>(deleted.clone());
+    match broadcast {
+        Broadcast::Members => scoped.read(JOB, |connection| write_returning(connection, of_members())).await,
+        Broadcast::All => scoped.read(JOB, |connection| write_returning(connection, of_all())).await,
     }
 }
 
-async fn append(connection: &AsyncPgConnection, batch: &Batch, rooms: &[(String, Uuid)]) -> Result<(), Unavailable> {
-    let (names, epochs): (Vec<_>, Vec<_>) = rooms.iter().cloned().unzip();
+async fn append(connection: &AsyncPgConnection, batch: &Batch, rooms: &[Found]) -> Result<(), Unavailable> {
+    let (names, epochs): (Vec<_>, Vec<_>) = rooms.iter().map(|Found { id, epoch }| (id.clone(), *epoch)).unzip();
     let Batch { ids, users, occurred, bodies, deleted, broadcast, now } = batch;
     let heard = match broadcast {
         Broadcast::Members => HEARD_BY_MEMBERS,
@@ -146,7 +166,7 @@ async fn append(connection: &AsyncPgConnection, batch: &Batch, rooms: &[(String,
         .bind::<Timestamptz, _>(now.as_datetime())
         .bind::<Timestamptz, _>(batch.forgets_who_left_until());
     let mut writes = vec![
-        write(connection, sql_query(LOCK).bind::<Array<Text>, _>(&names)),
+        write(connection, sql_query(LOCK_ALL).bind::<Array<Text>, _>(&names)),
         // A statement of its own: it sees what was committed before the locks were granted.
         write(connection, append),
     ];

@@ -24,7 +24,7 @@ const SAID: [&str; 9] =
     ["Lovelace", "Countess", "London", "example.com", "4930123456", "Safari", "secret-hash", "subject-of-ada", "echo"];
 
 /// The tables that know of no user.
-const OF_NOBODY: [&str; 2] = ["rooms", "room_nodes"];
+const OF_NOBODY: [&str; 3] = ["rooms", "room_nodes", "room_tickets"];
 
 /// What all domains hold.
 fn holdings() -> impl Iterator<Item = &'static Holding> {

@@ -37,19 +37,23 @@ async fn batches_of_users_in_opposite_order_do_not_wait_for_each_other_in_a_circ
 /// Does one of the things that lock.
 async fn one_of_all(stores: &PgStores, rooms: &[RoomId], users: &[UserId], node: NodeId, index: usize) {
     let rooms_store = &stores.rooms;
-    let (room, user) = (&rooms[index % rooms.len()], users[index / 8 % users.len()]);
+    let (room, user) = (&rooms[index % rooms.len()], users[index / 9 % users.len()]);
     let batch = |of: fn(UserId) -> Event| {
         let mut events: Vec<_> = users.iter().copied().map(of).collect();
-        events.rotate_left(index / 8 % users.len());
+        events.rotate_left(index / 9 % users.len());
         events
     };
-    match index % 8 {
+    match index % 9 {
         0 | 1 => drop(rooms_store.enter(&entering(room, user, node)).await.unwrap()),
         2 => rooms_store.leave(&leaving(room, user, node)).await.unwrap(),
         3 => rooms_store.post(&batch(profile_updated), Broadcast::Members, noon()).await.unwrap(),
         4 => rooms_store.post(&batch(profile_updated), Broadcast::All, noon()).await.unwrap(),
         5 => rooms_store.post(&batch(account_deleted), Broadcast::Members, noon()).await.unwrap(),
-        6 => drop(rooms_store.renew(node, noon(), noon()).await.unwrap()),
+        6 => {
+            let counts: Vec<_> = rooms.iter().rev().map(|room| (room.clone(), user, index)).collect();
+            rooms_store.set_sockets(node, &counts).await.unwrap();
+        }
+        7 => drop(rooms_store.renew(node, noon(), noon()).await.unwrap()),
         _ => drop(rooms_store.purge(noon() + REMEMBERED_FOR).await.unwrap()),
     }
 }
@@ -90,6 +94,23 @@ async fn a_batch_reaches_more_rooms_than_one_transaction_writes_to() {
     let logs = "UPDATE app.rooms SET last_offset = 3 WHERE last_offset = 3";
     assert_eq!(touched(&client, logs).await.unwrap(), 401);
     assert_eq!(touched(&client, "DELETE FROM app.room_members").await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_batch_that_is_posted_again_waits_for_no_room_that_holds_it() {
+    let Some(database) = database().await else { return };
+    let (stores, client) = (stores(&database.url(), 2).await, owner(&database.url()).await);
+    let (ada, bob, node) = (user_id(), user_id(), node());
+    for user in [ada, bob] {
+        stores.rooms.enter(&entering(&room("lobby"), user, node)).await.unwrap();
+    }
+    let events = [profile_updated(ada), account_deleted(ada), profile_updated(bob)];
+    stores.rooms.post(&events, Broadcast::Members, noon()).await.unwrap();
+    client.batch_execute("BEGIN; SELECT FROM app.rooms FOR UPDATE").await.unwrap();
+    for broadcast in [Broadcast::Members, Broadcast::All] {
+        stores.rooms.post(&events, broadcast, noon()).await.unwrap();
+    }
+    client.batch_execute("ROLLBACK").await.unwrap();
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use frontdesk_rooms::store::Broadcast;
 use frontdesk_testkit::builders::{
     change, change_with_channels, claim, completion, delete, display_name, end, entering, fingerprint, leaving, node,
     noon, open, picture, profile_updated, provision, refresh, registered, reservation, room, session_at, set_password,
-    shows, user_id,
+    shows, ticket_id, user_id,
 };
 use frontdesk_testkit::postgres::database;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -200,6 +200,9 @@ async fn each_operation_on_a_room_waits_as_seldom_as_is_safe() {
     assert_eq!(round_trips!(trips, rooms.since(&lobby, position, u64::MAX, noon()).await.unwrap()), 1, "since");
     assert_eq!(round_trips!(trips, rooms.renew(node, noon(), noon()).await.unwrap()), 1, "renew");
     assert_eq!(round_trips!(trips, rooms.expired(noon()).await.unwrap()), 1, "expired");
+    let counts = [(lobby, ada, 1)];
+    assert_eq!(round_trips!(trips, rooms.set_sockets(node, &counts).await.unwrap()), 2, "set_sockets: write, commit");
+    assert_eq!(round_trips!(trips, rooms.redeem(ticket_id(), noon()).await.unwrap()), 1, "redeem");
 }
 
 fn rotated(refreshed: Refreshed) -> Session {

@@ -23,12 +23,13 @@ const TABLES: [(&str, &str); 11] = [
 ];
 
 /// The tables that are about rooms, with a column. Their rows are nobody's alone.
-const ROOMS: [(&str, &str); 5] = [
+const ROOMS: [(&str, &str); 6] = [
     ("rooms", "id"),
     ("room_members", "user_id"),
     ("room_presences", "user_id"),
     ("room_nodes", "node_id"),
     ("room_entries", "user_id"),
+    ("room_tickets", "id"),
 ];
 
 fn all_tables() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -50,7 +51,8 @@ const USED: &str = "
     INSERT INTO app.room_members SELECT id, id, NULL, 0 FROM app.users;
     INSERT INTO app.room_presences SELECT id, id, id FROM app.users;
     INSERT INTO app.room_nodes SELECT id, now() FROM app.users;
-    INSERT INTO app.room_entries SELECT id, 1, id, id, now(), now(), '{}' FROM app.users";
+    INSERT INTO app.room_entries SELECT id, 1, id, id, now(), now(), '{}' FROM app.users;
+    INSERT INTO app.room_tickets SELECT id, now() FROM app.users";
 
 struct Two {
     database: TestDatabase,
@@ -221,6 +223,8 @@ async fn the_service_sees_rooms_while_it_says_that_it_is_about_them_and_nothing_
             assert!(is_harmless(&done), "{command}: {done:?}");
         }
     }
+    let count = "UPDATE app.room_presences SET sockets = 0";
+    assert_eq!(touched(&client, count).await.unwrap(), 0);
     let enter = format!("INSERT INTO app.room_members VALUES ('{}', '{}', NULL, 0)", two.bob, two.ada);
     assert_eq!(code(&touched(&client, &enter).await.unwrap_err()), "42501");
     client.batch_execute("SET app.job = 'rooms'").await.unwrap();
@@ -228,6 +232,7 @@ async fn the_service_sees_rooms_while_it_says_that_it_is_about_them_and_nothing_
         assert_eq!(ask(&client, &format!("SELECT {column} FROM app.{table}")).await.unwrap().len(), 2, "{table}");
     }
     assert_eq!(touched(&client, &enter).await.unwrap(), 1);
+    assert_eq!(touched(&client, count).await.unwrap(), 2);
     for (table, owner_column) in TABLES {
         let select = format!("SELECT {owner_column} FROM app.{table}");
         assert_eq!(ask(&client, &select).await.unwrap(), [[two.ada.to_string()]], "{table}");

@@ -1,12 +1,13 @@
 //! The place of a socket.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use frontdesk_kernel::UserId;
 
-use super::{GRACE, Hub, SeatId};
+use super::{GRACE, Hub, Place, SeatId, Stage};
 use crate::mailbox::{Letter, Mailbox, Payload};
 use crate::room_id::RoomId;
 
@@ -56,13 +57,9 @@ impl<P: Payload> Drop for Seat<P> {
     fn drop(&mut self) {
         let until = self.hub.clock.now() + GRACE;
         let mut state = self.hub.lock();
-        let mut is_last = true;
-        if let Some(sockets) = state.users.get_mut(&self.user_id) {
-            sockets.remove(&self.id);
-            is_last = !sockets.values().any(|(room, _)| *room == self.room);
-            if sockets.is_empty() {
-                state.users.remove(&self.user_id);
-            }
+        let place = state.users.get_mut(&self.user_id).and_then(|places| places.remove(&self.id));
+        if state.users.get(&self.user_id).is_some_and(BTreeMap::is_empty) {
+            state.users.remove(&self.user_id);
         }
         if let Some(sittings) = state.rooms.get_mut(&self.room) {
             sittings.seats.remove(&self.id);
@@ -70,8 +67,18 @@ impl<P: Payload> Drop for Seat<P> {
                 state.rooms.remove(&self.room);
             }
         }
-        if is_last {
-            state.vacated.insert((self.room.clone(), self.user_id), until);
+        let Some(place) = place.filter(Place::counts) else { return };
+        let who = (self.room.clone(), self.user_id);
+        state.uncounted.insert(who.clone());
+        if state.sockets(&self.room, self.user_id).in_room > 0 {
+            return;
+        }
+        if place.stage == Stage::In {
+            state.vacated.insert(who, until);
+        } else {
+            // Whoever was not let in is not there for longer. Whether they were let in is not known where the store did not
+            // say so.
+            state.vacated.entry(who).or_insert(until);
         }
     }
 }

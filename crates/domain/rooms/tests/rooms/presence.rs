@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use frontdesk_kernel::{Event, EventBody};
-use frontdesk_rooms::hub::{Counts, GRACE, SOCKETS_MAX, Unseated};
+use frontdesk_kernel::{Event, EventBody, UserId};
+use frontdesk_rooms::Rooms;
+use frontdesk_rooms::hub::{Counts, GRACE, SOCKETS_MAX, Seat, Unseated};
 use frontdesk_rooms::mailbox::{Closing, Letter};
-use frontdesk_rooms::store::LEASED_FOR;
+use frontdesk_rooms::store::{EnterError, LEASED_FOR};
 use frontdesk_testkit::builders::user_id;
 
-use crate::common::{World, heard, letters, room, seated};
+use crate::common::{Words, World, heard, letters, room, seated};
 
 fn comings(events: &[Event]) -> Vec<&'static str> {
     let word = |event: &Event| match event.body {
@@ -116,6 +117,21 @@ async fn those_on_a_node_that_says_nothing_are_let_out_by_another() {
 }
 
 #[tokio::test]
+async fn however_many_were_on_a_node_that_is_gone_all_of_them_are_let_out() {
+    let world = World::default();
+    let (here, gone) = (world.node(), world.node());
+    let mut seats = Vec::new();
+    // More than the store gives at once.
+    for _ in 0..1_001 {
+        seats.push(seated(&gone, "r", user_id()).await);
+    }
+    world.pending().await;
+    world.clock.advance(LEASED_FOR);
+    here.expire().await.unwrap();
+    assert_eq!(comings(&world.pending().await), ["left"; 1_001]);
+}
+
+#[tokio::test]
 async fn a_node_that_was_thought_gone_brings_those_who_are_there_in_again() {
     let (world, ada) = (World::default(), user_id());
     let (here, stalled) = (world.node(), world.node());
@@ -134,7 +150,9 @@ async fn a_node_that_stops_closes_its_sockets_and_is_expected_back_within_the_gr
     let (here, stopping) = (world.node(), world.node());
     let (seat, _) = seated(&stopping, "r", ada).await;
     stopping.renew().await.unwrap();
-    stopping.stop().await.unwrap();
+    stopping.withdraw().await.unwrap();
+    assert_eq!(letters(&seat), []);
+    stopping.hub().stop();
     assert_eq!(letters(&seat), [Letter::Close(Closing::Shutdown)]);
     assert_eq!(stopping.sit(room("r"), ada).err(), Some(Unseated::Stopping));
     world.clock.advance(GRACE);
@@ -151,6 +169,135 @@ async fn a_user_has_so_many_sockets_and_no_more() {
     assert!(node.sit(room("r"), user_id()).is_ok());
     seats.pop();
     assert!(node.sit(room("r"), ada).is_ok());
+}
+
+/// So many sockets of a user in one room.
+async fn sockets(node: &Rooms<Words>, user_id: UserId, count: usize) -> Vec<Seat<Words>> {
+    let mut seats = Vec::with_capacity(count);
+    for _ in 0..count {
+        seats.push(seated(node, "r", user_id).await.0);
+    }
+    seats
+}
+
+/// Whether one more socket is to be had.
+async fn is_let_in(node: &Rooms<Words>, user_id: UserId) -> bool {
+    let seat = node.sit(room("another"), user_id).unwrap();
+    match node.enter(&seat).await {
+        Ok(_) => true,
+        Err(EnterError::TooMany) => false,
+        Err(EnterError::Unavailable(error)) => panic!("{error}"),
+    }
+}
+
+#[tokio::test]
+async fn a_user_has_so_many_sockets_over_all_nodes() {
+    let (world, ada) = (World::default(), user_id());
+    let (here, there) = (world.node(), world.node());
+    let mut seats = Vec::new();
+    for (number, node) in [&here, &there].into_iter().cycle().take(SOCKETS_MAX).enumerate() {
+        seats.push(seated(node, &format!("r{}", number % 3), ada).await);
+    }
+    for node in [&here, &there] {
+        assert!(!is_let_in(node, ada).await);
+        assert!(is_let_in(node, user_id()).await);
+    }
+    // What is closed here is known here at once, and there as soon as it is said.
+    seats.remove(0);
+    assert!(!is_let_in(&there, ada).await);
+    here.count_sockets().await.unwrap();
+    assert!(is_let_in(&there, ada).await);
+}
+
+#[tokio::test]
+async fn who_was_refused_for_too_many_sockets_never_came() {
+    let (world, ada) = (World::default(), user_id());
+    let (here, there) = (world.node(), world.node());
+    let _seats = sockets(&here, ada, SOCKETS_MAX).await;
+    world.pending().await;
+    assert!(!is_let_in(&there, ada).await);
+    world.clock.advance(GRACE);
+    there.let_out().await.unwrap();
+    assert_eq!(comings(&world.pending().await), Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn of_sockets_that_are_opened_at_once_only_those_are_refused_that_are_too_many() {
+    let (world, ada) = (World::default(), user_id());
+    let (here, there) = (world.node(), world.node());
+    let _seats = sockets(&there, ada, SOCKETS_MAX - 8).await;
+    let waiting: Vec<_> = (0..10).map(|_| here.sit(room("r"), ada).unwrap()).collect();
+    let mut outcomes = Vec::new();
+    for seat in waiting.iter().rev() {
+        outcomes.push(here.enter(seat).await.is_ok());
+    }
+    assert_eq!(outcomes, [[true; 8].as_slice(), &[false; 2]].concat());
+    drop(waiting);
+    here.count_sockets().await.unwrap();
+    assert!(is_let_in(&here, ada).await);
+}
+
+#[tokio::test]
+async fn a_socket_that_is_open_comes_in_again_however_many_there_are() {
+    let (world, ada) = (World::default(), user_id());
+    let (here, there) = (world.node(), world.node());
+    let seats = sockets(&here, ada, SOCKETS_MAX).await;
+    world.clock.advance(LEASED_FOR);
+    let _elsewhere = seated(&there, "r", ada).await;
+    // The room was forgotten, and begins again.
+    for seat in &seats {
+        here.enter(seat).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_refused_is_not_there_for_longer() {
+    let (world, ada) = (World::default(), user_id());
+    let (here, there) = (world.node(), world.node());
+    drop(seated(&here, "r", ada).await);
+    here.count_sockets().await.unwrap();
+    let mut seats = Vec::new();
+    for number in 0..SOCKETS_MAX {
+        seats.push(seated(&there, &format!("r{number}"), ada).await);
+    }
+    world.pending().await;
+    let micro = Duration::from_micros(1);
+    world.clock.advance(GRACE.saturating_sub(micro));
+    let refused = here.sit(room("r"), ada).unwrap();
+    assert!(matches!(here.enter(&refused).await, Err(EnterError::TooMany)));
+    drop(refused);
+    let still_asking = here.sit(room("r"), ada).unwrap();
+    world.clock.advance(micro);
+    here.let_out().await.unwrap();
+    assert_eq!(comings(&world.pending().await), ["left"]);
+    drop(still_asking);
+}
+
+#[tokio::test]
+async fn sockets_that_a_stopping_node_closes_do_not_count_any_more() {
+    let (world, ada) = (World::default(), user_id());
+    let (here, there) = (world.node(), world.node());
+    let _seats = sockets(&here, ada, SOCKETS_MAX).await;
+    assert!(!is_let_in(&there, ada).await);
+    here.withdraw().await.unwrap();
+    assert!(is_let_in(&there, ada).await);
+}
+
+#[tokio::test]
+async fn whoever_comes_in_again_after_a_lapse_is_counted_as_they_are() {
+    let (world, ada) = (World::default(), user_id());
+    let (here, there) = (world.node(), world.node());
+    let mut seats = sockets(&here, ada, SOCKETS_MAX).await;
+    // While nobody heard of the node, its sockets did not count; they are open nevertheless.
+    world.clock.advance(LEASED_FOR);
+    let elsewhere = seated(&there, "r", ada).await;
+    there.expire().await.unwrap();
+    seats.pop();
+    here.renew().await.unwrap();
+    here.count_sockets().await.unwrap();
+    assert!(!is_let_in(&there, ada).await);
+    drop(elsewhere);
+    assert!(is_let_in(&there, ada).await);
 }
 
 #[tokio::test]

@@ -80,6 +80,22 @@ async fn of_many_who_show_one_ticket_one_comes_in(store: Store) {
     assert_eq!(came_in, 1, "{heard:?}");
 }
 
+async fn a_ticket_that_came_to_nothing_opens_once_there_is_room(store: Store) {
+    let site = store.open().await;
+    let user = site.user().await;
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        clients.push(Door::to(&site.base, LOBBY, &user.id).bearer(&user.token).enter().await.0);
+    }
+    let ticket = ticket(&site, &user).await;
+    assert_eq!(with(&site, &user, &ticket).refused().await, 4409);
+    clients.remove(0).leave().await;
+    let (_client, _) = with(&site, &user, &ticket).enter().await;
+    assert_eq!(with(&site, &user, &ticket).refused().await, 4409);
+    clients.remove(0).leave().await;
+    assert_eq!(with(&site, &user, &ticket).refused().await, 4401);
+}
+
 async fn a_ticket_runs_out_after_thirty_seconds(store: Store) {
     let site = store.open().await;
     let user = site.user().await;
@@ -129,6 +145,7 @@ on_both_stores! {
     a_body_that_says_something_asks_for_no_ticket,
     a_ticket_opens_once,
     of_many_who_show_one_ticket_one_comes_in,
+    a_ticket_that_came_to_nothing_opens_once_there_is_room,
     a_ticket_runs_out_after_thirty_seconds,
     a_ticket_is_its_users_alone,
     what_is_no_ticket_opens_nothing,

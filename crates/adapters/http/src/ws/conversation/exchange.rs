@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use frontdesk_kernel::Timestamp;
+use frontdesk_kernel::{Timestamp, UserId};
 use frontdesk_profile::AuthenticationError;
 use frontdesk_profile::token::AccessClaims;
 use frontdesk_rooms::Position;
@@ -15,6 +15,7 @@ use frontdesk_rooms::store::Posted;
 use super::super::closure::{Closure, Kind};
 use super::super::frame::Frame;
 use super::super::inbound::Message;
+use super::super::ticket::Ticket;
 
 /// How long after its end a token still holds a socket.
 pub(super) const EXPIRY_GRACE: Duration = Duration::from_secs(25);
@@ -32,18 +33,40 @@ pub(in super::super) struct Now {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Credential {
     Token(Box<AccessClaims>),
+    /// What stands for a token on the way in: its holder has to be the first to come with it.
+    Ticket(Box<Ticket>),
     Unclaimed,
 }
 
 impl Credential {
+    /// What the token says that it rests on.
+    pub(in super::super) fn claims(&self) -> Option<&AccessClaims> {
+        match self {
+            Self::Token(claims) => Some(claims),
+            Self::Ticket(ticket) => Some(&ticket.claims),
+            Self::Unclaimed => None,
+        }
+    }
+
+    /// Whose it is, where it says so.
+    pub(in super::super) fn user_id(&self) -> Option<UserId> {
+        self.claims().map(|claims| claims.user_id)
+    }
+
+    /// What it is once its holder came in.
+    pub(super) fn taken(self) -> Self {
+        match self {
+            Self::Ticket(ticket) => Self::Token(Box::new(ticket.claims)),
+            other @ (Self::Token(_) | Self::Unclaimed) => other,
+        }
+    }
+
     /// Closes where time alone has made it worthless.
     pub(in super::super) fn still_runs(&self, now: Timestamp) -> Result<(), Closure> {
-        match self {
-            Self::Token(claims) if claims.expires_at + EXPIRY_GRACE <= now => {
-                Err(Closure::because(Kind::Unauthenticated, "the token has expired"))
-            }
-            Self::Token(_) | Self::Unclaimed => Ok(()),
+        if self.claims().is_some_and(|claims| claims.expires_at + EXPIRY_GRACE <= now) {
+            return Err(Closure::because(Kind::Unauthenticated, "the token has expired"));
         }
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ use futures_util::future::LocalBoxFuture;
 use super::super::closure::{Closure, Kind};
 use super::super::conversation::{Credential, Entrance, Input};
 use super::super::frame::Frame;
+use super::super::ticket::REFUSED;
 use crate::config::Services;
 
 /// What was done, and the seat, which it may have held.
@@ -42,13 +43,13 @@ pub(in super::super) async fn recheck(
     user_id: UserId,
     credential: &Credential,
 ) -> Result<(), Closure> {
-    match credential {
-        Credential::Token(claims) => services.authentication.recheck(claims).await.map_err(Closure::of),
-        Credential::Unclaimed => match services.accounts.sees_all(user_id, None).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Kind::Unauthenticated.into()),
-            Err(cause) => Err(Closure::of(cause)),
-        },
+    if let Some(claims) = credential.claims() {
+        return services.authentication.recheck(claims).await.map_err(Closure::of);
+    }
+    match services.accounts.sees_all(user_id, None).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Kind::Unauthenticated.into()),
+        Err(cause) => Err(Closure::of(cause)),
     }
 }
 
@@ -87,7 +88,12 @@ async fn entrance(services: &Services, seat: &Seat<Frame>, credential: &Credenti
     if services.room_frames.members(&[seat.user_id()]).await.map_err(Closure::of)?.is_empty() {
         return Err(Kind::Unauthenticated.into());
     }
-    let entered = services.rooms.enter(seat).await.map_err(Closure::of)?;
+    if let Credential::Ticket(ticket) = credential
+        && !services.rooms.redeem(ticket.id, ticket.ends_at).await.map_err(Closure::of)?
+    {
+        return Err(REFUSED);
+    }
+    let entered = services.rooms.enter(seat).await?;
     let members = services.room_frames.members(&entered.present).await.map_err(Closure::of)?;
     Ok(Entrance { position: entered.position, heard_from: entered.heard_from, members })
 }
