@@ -348,12 +348,10 @@ pub fn notice() -> Notice {
     }
 }
 
-/// A session that began at a moment. Its digests are its number over and over.
+/// A session that began at a moment. Its digests are those of no other session.
 pub fn session_at(user_id: UserId, at: Timestamp) -> Session {
-    let id = session_id();
-    let [.., number] = id.as_uuid().into_bytes();
     Session {
-        id,
+        id: session_id(),
         user_id,
         client: Client { device: Some("Safari on iPhone".to_owned()), app_type: Some("mobile".to_owned()) },
         created_at: at,
@@ -361,8 +359,8 @@ pub fn session_at(user_id: UserId, at: Timestamp) -> Session {
         authenticated_at: at,
         expires_at: at + IDLE_LIFETIME,
         rotation: Rotation {
-            family: [number; 32],
-            current: [number.wrapping_add(1); 32],
+            family: unique_digest(),
+            current: unique_digest(),
             previous: None,
             rotated_at: at,
             access_token_id: unique(),

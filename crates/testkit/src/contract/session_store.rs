@@ -189,7 +189,7 @@ pub async fn refresh_of_an_old_token_ends_the_session_and_tells_of_it(stores: &S
 pub async fn refresh_of_another_family_is_refused_and_ends_nothing(stores: &Stores) {
     let session = given(stores, "ada").await;
     let mut invented = refresh(&session);
-    invented.family = [0xEE; 32];
+    invented.family = session.rotation.family.map(|byte| !byte);
     assert_eq!(stores.sessions.refresh(&invented).await.unwrap(), Refreshed::Refused);
     assert_eq!(live(stores, session.user_id).await, [session]);
 }
