@@ -1,7 +1,8 @@
 //! Members of rooms: sockets that count what they hear.
 //!
-//! One thread reads for all of them, as cheaply as it can: one `epoll`, one buffer, one read for a frame. It shares the
-//! cores with the server, so what it takes is taken from what is measured.
+//! As many threads as there are cores read for all of them, as cheaply as they can: one `epoll`, one buffer, one read for a
+//! frame. They share the cores with the server, so what they take is taken from what is measured; one thread alone would
+//! besides leave a core idle while the last frames wait for it.
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write as _};
@@ -81,7 +82,7 @@ impl Count {
 pub(super) struct Crowd {
     members: usize,
     count: Arc<Count>,
-    listening: Option<JoinHandle<()>>,
+    listening: Vec<JoinHandle<()>>,
 }
 
 impl Crowd {
@@ -97,17 +98,19 @@ impl Crowd {
 
     fn at(address: SocketAddr, room: impl Fn(usize) -> String, users: &[User], members: usize) -> Outcome<Self> {
         let count = Arc::<Count>::default();
-        let (hands, handed) = std::sync::mpsc::channel();
-        let listening = std::thread::spawn({
+        let threads = std::thread::available_parallelism()?.get();
+        let begin = |_| {
+            let (hands, handed) = std::sync::mpsc::channel();
             let count = Arc::clone(&count);
-            move || Ears::default().listen(&handed, &count)
-        });
-        for number in 0..members {
+            (hands, std::thread::spawn(move || Ears::default().listen(&handed, &count)))
+        };
+        let (hands, listening): (Vec<_>, Vec<_>) = (0..threads).map(begin).unzip();
+        for (number, hands) in (0..members).zip(hands.iter().cycle()) {
             let user = users.get(number / SOCKETS_OF_A_USER).ok_or("too few users")?;
             let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
             hands.send(connect(socket, address, &request(&room(number), user))?)?;
         }
-        let crowd = Self { members, count, listening: Some(listening) };
+        let crowd = Self { members, count, listening };
         let mut heard = usize::MAX;
         while std::mem::replace(&mut heard, crowd.frames()) != crowd.frames() {
             pause(QUIET);
@@ -158,7 +161,7 @@ impl Crowd {
 impl Drop for Crowd {
     fn drop(&mut self) {
         self.count.is_over.store(true, Ordering::Relaxed);
-        if let Some(listening) = self.listening.take() {
+        for listening in self.listening.drain(..) {
             listening.join().ok();
         }
     }
@@ -224,7 +227,7 @@ fn connect(socket: Socket, address: SocketAddr, request: &str) -> Outcome<(TcpSt
     }
 }
 
-/// The sockets that one thread listens to.
+/// The sockets that a thread listens to.
 #[derive(Default)]
 struct Ears {
     sockets: Vec<(mio::net::TcpStream, Frames)>,
