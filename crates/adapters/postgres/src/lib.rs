@@ -6,6 +6,7 @@
 //! this is what it is about.
 
 mod accounts;
+mod advisory;
 mod connect;
 mod errors;
 mod idempotency;

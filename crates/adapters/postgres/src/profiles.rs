@@ -15,6 +15,7 @@ use frontdesk_profile::{ProfileStore, UpdateError};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, OptionFuture, join, join_all, join3};
 
+use crate::advisory::{Lock, hold};
 use crate::errors::{Violation, vanished, violation};
 use crate::login_names::{LoginNameRow, rename, username_key};
 use crate::pictures::moved;
@@ -95,16 +96,6 @@ async fn lock(connection: &AsyncPgConnection, change: &ProfileChange) -> Result<
     Ok(View { profile: profile.into(), channels: channels.map(Channels::from) })
 }
 
-diesel::define_sql_function! {
-    /// Waits for a lock that ends with the transaction. Gives nothing, which no type of the DSL says.
-    fn pg_advisory_xact_lock(key: diesel::sql_types::BigInt) -> diesel::sql_types::Bool;
-}
-
-diesel::define_sql_function! {
-    /// Digests a text to a number.
-    fn hashtextextended(text: diesel::sql_types::Text, seed: diesel::sql_types::BigInt) -> diesel::sql_types::BigInt;
-}
-
 /// Keeps the old and the new name for this transaction, always in the same order. Otherwise two users who swap names
 /// at the same moment would each wait in the unique index for the other to be done.
 async fn lock_names(connection: &AsyncPgConnection, old: &Profile, new: &Profile) -> Result<(), Unavailable> {
@@ -113,8 +104,7 @@ async fn lock_names(connection: &AsyncPgConnection, old: &Profile, new: &Profile
         return Ok(());
     }
     let names = BTreeSet::from([old, new]).into_iter().flatten();
-    let lock = |name| diesel::select(pg_advisory_xact_lock(hashtextextended(name, 0))).execute(&mut &*connection);
-    let locked = join_all(names.map(lock)).await;
+    let locked = join_all(names.map(|name| hold(connection, Lock::Username(&name)))).await;
     locked.into_iter().try_for_each(|locked| locked.map(|_| ())).map_err(Unavailable::new)
 }
 

@@ -21,6 +21,7 @@ use futures_util::FutureExt;
 use futures_util::future::{join, join3};
 use uuid::Uuid;
 
+use crate::advisory::{Lock, hold};
 use crate::errors::vanished;
 use crate::rows::{PresenceRow, RoomRow};
 use crate::schema::{room_members, room_nodes, room_presences, rooms};
@@ -43,9 +44,6 @@ const LOCK: &str = "SELECT FROM app.rooms WHERE id = $1 FOR UPDATE";
 
 /// In the order in which everybody locks rooms.
 const LOCK_ALL: &str = "SELECT FROM app.rooms WHERE id = ANY ($1) ORDER BY id FOR UPDATE";
-
-/// After the room, and only ever one of them: whoever enters by several nodes is counted once after the other.
-const LOCK_USER: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1::text, hashtext('room sockets')))";
 
 /// A lease that has run out is not begun again: its node would not learn that others have thought it dead. The lease is
 /// not locked, or those who enter on one node would wait for each other; it may be purged meanwhile, and without a row
@@ -199,7 +197,8 @@ async fn enter_locked(connection: &AsyncPgConnection, entering: &Entering) -> Re
     let body = EventBody::RoomEntered { room: room.to_string() };
     let event = Event { id: *event_id, user_id: *user_id, occurred_at: *now, body };
     let begin = sql_query(BEGIN_OR_LOCK).bind::<Text, _>(room.as_str()).bind::<SqlUuid, _>(epoch.as_uuid());
-    let lock_user = sql_query(LOCK_USER).bind::<SqlUuid, _>(user_id.as_uuid());
+    // After the room, and only ever one of them: whoever enters by several nodes is counted once after the other.
+    let lock_user = hold(connection, Lock::Sockets(*user_id));
     // A statement of its own: it sees what was committed before the lock was granted.
     let elsewhere = room_presences::table
         .inner_join(room_nodes::table.on(room_nodes::node_id.eq(room_presences::node_id)))
@@ -216,7 +215,7 @@ async fn enter_locked(connection: &AsyncPgConnection, entering: &Entering) -> Re
         .order(room_members::user_id)
         .select((room_members::user_id, room_members::heard_from))
         .load(&mut &*connection);
-    let locks = join3(write(connection, begin), write(connection, lock_user), elsewhere);
+    let locks = join3(write(connection, begin), lock_user, elsewhere);
     let entered = join3(write(connection, enter), end, present);
     let ((room_locked, user_locked, elsewhere), (changed, end, present)) = join(locks, entered).await;
     room_locked.and(user_locked).map_err(Unavailable::new)?;

@@ -21,16 +21,16 @@ use lease::Lease;
 /// Makes what is sent.
 ///
 /// # Contract
-/// - `updates` MUST give one for each entry, in their order, as the profile is now: an entry says what changed, and not
-///   into what.
+/// - `updates` and `joined` MUST give one for each that was asked for, in their order, as the profile is now: an entry
+///   says what changed, and not into what.
 /// - What is made after `outdated` MUST NOT show what was read of that user before it.
 #[async_trait]
 pub trait Frames<P>: Send + Sync + 'static {
     /// What each entry is to those who hear of it.
     async fn updates(&self, posted: &[Posted]) -> Result<Vec<Told<P>>, Unavailable>;
 
-    /// Says that somebody came; nothing where there is no such user any more.
-    async fn joined(&self, room: &RoomId, user_id: UserId) -> Result<Option<P>, Unavailable>;
+    /// Says that somebody came, each into a room; nothing where there is no such user any more.
+    async fn joined(&self, came: &[(RoomId, UserId)]) -> Result<Vec<Option<P>>, Unavailable>;
 
     /// Says that somebody went.
     fn left(&self, room: &RoomId, user_id: UserId) -> P;
@@ -173,33 +173,32 @@ impl<P: Payload> Rooms<P> {
             posted.retain(|posted| self.hub.has(&posted.room));
             self.deliver(&posted).await?;
         }
-        for event in events {
-            match &event.body {
-                EventBody::RoomEntered { room } => self.came(room, event.user_id, false).await?,
-                EventBody::RoomLeft { room } => self.went(room, event.user_id, false),
-                EventBody::AccountCreated
-                | EventBody::ProfileUpdated { .. }
-                | EventBody::AvatarChanged { .. }
-                | EventBody::PasswordChanged
-                | EventBody::SessionsEnded { .. }
-                | EventBody::AccountDeleted { .. } => {}
+        let moves = events.iter().filter_map(|event| match &event.body {
+            EventBody::RoomEntered { room } => Some((self.listening(room)?, event.user_id, true)),
+            EventBody::RoomLeft { room } => Some((self.listening(room)?, event.user_id, false)),
+            EventBody::AccountCreated
+            | EventBody::ProfileUpdated { .. }
+            | EventBody::AvatarChanged { .. }
+            | EventBody::PasswordChanged
+            | EventBody::SessionsEnded { .. }
+            | EventBody::AccountDeleted { .. } => None,
+        });
+        self.moved(moves.collect(), false).await
+    }
+
+    /// Tells who is there now and who is not, in their order.
+    async fn moved(&self, moves: Vec<(RoomId, UserId, bool)>, is_late: bool) -> Result<(), Unavailable> {
+        let came = moves.iter().filter(|(.., is_there)| *is_there);
+        let came: Vec<_> = came.map(|(room, user_id, _)| (room.clone(), *user_id)).collect();
+        let mut joined = self.ports.frames.joined(&came).await?.into_iter();
+        for (room, user_id, is_there) in moves {
+            let left = || self.ports.frames.left(&room, user_id);
+            let told = if is_there { joined.next().flatten() } else { Some(left()) };
+            if let Some(told) = told {
+                self.hub.presence(&room, user_id, is_there, is_late, &told);
             }
         }
         Ok(())
-    }
-
-    async fn came(&self, room: &str, user_id: UserId, is_late: bool) -> Result<(), Unavailable> {
-        let Some(room) = self.listening(room) else { return Ok(()) };
-        if let Some(joined) = self.ports.frames.joined(&room, user_id).await? {
-            self.hub.presence(&room, user_id, true, is_late, &joined);
-        }
-        Ok(())
-    }
-
-    fn went(&self, room: &str, user_id: UserId, is_late: bool) {
-        if let Some(room) = self.listening(room) {
-            self.hub.presence(&room, user_id, false, is_late, &self.ports.frames.left(&room, user_id));
-        }
     }
 
     fn listening(&self, room: &str) -> Option<RoomId> {
@@ -263,13 +262,8 @@ impl<P: Payload> Rooms<P> {
         let Some(somebody) = self.hub.anybody_in(room) else { return Ok(()) };
         let present = self.enter_again(room, somebody).await?.present;
         let (come, gone) = self.hub.unheard(room, &present);
-        for user_id in come {
-            self.came(room.as_str(), user_id, true).await?;
-        }
-        for user_id in gone {
-            self.went(room.as_str(), user_id, true);
-        }
-        Ok(())
+        let come = come.into_iter().map(|user_id| (room.clone(), user_id, true));
+        self.moved(come.chain(gone.into_iter().map(|user_id| (room.clone(), user_id, false))).collect(), true).await
     }
 
     /// Says how many sockets are left to those who have closed some: others open theirs on other nodes.

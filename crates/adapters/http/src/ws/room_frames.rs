@@ -89,6 +89,12 @@ impl RoomFrames {
         Ok(rendered)
     }
 
+    fn came(&self, room_id: &RoomId, profile: &Profile) -> Frame {
+        let (name, picture) = (profile.shown_name(), shown_picture(profile, &self.public_url));
+        let (display_name, avatar_url) = (name.as_deref(), picture.as_deref());
+        Frame::presence(&MemberJoined { room_id, user_id: profile.id.as_uuid(), display_name, avatar_url })
+    }
+
     fn render(&self, profile: Arc<Profile>) -> Rendered {
         // As `frame::encode`.
         let own = serde_json::to_value(ProfileBody::of(&profile, &self.public_url)).unwrap_or_default();
@@ -142,13 +148,13 @@ impl Frames<Frame> for RoomFrames {
         Ok(told.collect())
     }
 
-    async fn joined(&self, room: &RoomId, user_id: UserId) -> Result<Option<Frame>, Unavailable> {
-        let Some(profile) = self.profiles.profile(user_id).await? else { return Ok(None) };
-        let name = profile.shown_name();
-        let picture = shown_picture(&profile, &self.public_url);
-        let user_id = user_id.as_uuid();
-        let (display_name, avatar_url) = (name.as_deref(), picture.as_deref());
-        Ok(Some(Frame::presence(&MemberJoined { room_id: room, user_id, display_name, avatar_url })))
+    async fn joined(&self, came: &[(RoomId, UserId)]) -> Result<Vec<Option<Frame>>, Unavailable> {
+        let mut joined = Vec::with_capacity(came.len());
+        for some in came.chunks(AT_A_TIME) {
+            let found = try_join_all(some.iter().map(|(_, user_id)| self.profiles.profile(*user_id))).await?;
+            joined.extend(some.iter().zip(found).map(|((room, _), found)| Some(self.came(room, &*found?))));
+        }
+        Ok(joined)
     }
 
     fn left(&self, room: &RoomId, user_id: UserId) -> Frame {

@@ -47,8 +47,8 @@ impl Frames<Words> for WordFrames {
         Ok(posted.iter().map(told).collect())
     }
 
-    async fn joined(&self, _room: &RoomId, _user_id: UserId) -> Result<Option<Words>, Unavailable> {
-        Ok(Some(words("joined".to_owned())))
+    async fn joined(&self, came: &[(RoomId, UserId)]) -> Result<Vec<Option<Words>>, Unavailable> {
+        Ok(came.iter().map(|_| Some(words("joined".to_owned()))).collect())
     }
 
     fn left(&self, _room: &RoomId, _user_id: UserId) -> Words {

@@ -301,6 +301,20 @@ async fn whoever_comes_in_again_after_a_lapse_is_counted_as_they_are() {
 }
 
 #[tokio::test]
+async fn who_comes_and_goes_at_once_is_told_in_that_order() {
+    let world = World::default();
+    let node = world.node();
+    let (peer, _) = seated(&node, "r", user_id()).await;
+    for user in [user_id(), user_id()] {
+        drop(seated(&node, "r", user).await);
+        world.clock.advance(GRACE);
+        node.let_out().await.unwrap();
+    }
+    world.relay(&[&node]).await;
+    assert_eq!(heard(&peer), ["joined", "left", "joined", "left"]);
+}
+
+#[tokio::test]
 async fn nothing_is_left_of_sockets_that_are_gone() {
     let world = World::default();
     let node = world.node();

@@ -145,11 +145,12 @@ async fn what_is_outdated_is_read_again() {
 #[tokio::test]
 async fn who_comes_is_shown_and_who_is_nobody_is_not() {
     let (_, frames) = house();
-    let joined = frames.joined(&room(), user(2)).await.unwrap();
+    let joined = frames.joined(&[(room(), user(2)), (room(), user(3)), (room(), user(1))]).await.unwrap();
     let expected = json!({ "type": "member_joined", "room_id": "lobby", "user_id": user(2), "display_name": "bob",
         "avatar_url": null });
-    assert_eq!(shown(joined.as_ref()), expected);
-    assert!(frames.joined(&room(), user(3)).await.unwrap().is_none());
+    assert_eq!(shown(joined[0].as_ref()), expected);
+    assert!(joined[1].is_none());
+    assert_eq!(shown(joined[2].as_ref())["display_name"], "ada");
     let left = json!({ "type": "member_left", "room_id": "lobby", "user_id": user(2) });
     assert_eq!(shown(Some(&frames.left(&room(), user(2)))), left);
 }
