@@ -1,14 +1,15 @@
 //! Rooms: who is there, and the log of each.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use frontdesk_kernel::{Event, EventBody, EventId, Timestamp, Unavailable, UserId};
 use frontdesk_rooms::store::{
-    Broadcast, ENDS_WITHIN, EXPIRED_MAX, EnterError, Entered, Entering, Entry, LEASED_FOR, Leaving, Missed, NodeId,
-    Posted, Presence, REMEMBERED_FOR, REMEMBERED_MAX, REPLAYED_FOR, REPLAYED_MAX, TICKET_KEPT_FOR, TicketId, is_logged,
+    Broadcast, ENDS_WITHIN, EXPIRED_MAX, EnterError, Entered, Entering, Entry, LEASED_FOR, Leaving, Missed,
+    NONE_KEPT_FOR, NodeId, Posted, Presence, REMEMBERED_FOR, REMEMBERED_MAX, REPLAYED_FOR, REPLAYED_MAX, Sockets,
+    TICKET_KEPT_FOR, TicketId, is_logged,
 };
 use frontdesk_rooms::{Epoch, Position, RoomId, RoomStore};
 
@@ -27,8 +28,8 @@ struct Room {
     epoch: Epoch,
     /// Of the last entry that there ever was.
     last_offset: u64,
-    /// Who is there, on which nodes, with how many sockets: one node at least.
-    present: BTreeMap<UserId, BTreeMap<NodeId, usize>>,
+    /// Who is there, on which nodes: one at least.
+    present: BTreeMap<UserId, BTreeSet<NodeId>>,
     /// Who is not there any more, since when.
     left: HashMap<UserId, Timestamp>,
     /// Of each of them: where the log was when they came in first.
@@ -98,6 +99,8 @@ pub(crate) struct Rooms {
     /// Which logs an event is in, and where.
     of_event: HashMap<EventId, BTreeMap<RoomId, u64>>,
     leases: HashMap<NodeId, Timestamp>,
+    /// What was said of each user's sockets on each node, and when.
+    sockets: HashMap<UserId, HashMap<NodeId, (Sockets, Timestamp)>>,
     /// The tickets that were taken, and when each ends.
     taken: HashMap<TicketId, Timestamp>,
 }
@@ -154,10 +157,16 @@ impl Rooms {
 
     /// How many sockets a user has on other nodes than this, of those that are not about to end.
     fn sockets_elsewhere(&self, user: UserId, here: NodeId, now: Timestamp) -> usize {
-        let rooms = self.of_user.get(&user).into_iter().flatten().filter_map(|name| self.by_name.get(name));
-        let nodes = rooms.filter_map(|room| room.present.get(&user)).flatten();
         let runs = |node| self.leases.get(node).is_some_and(|until| now + ENDS_WITHIN < *until);
-        nodes.filter(|(node, _)| **node != here && runs(node)).map(|(_, sockets)| sockets).sum()
+        let nodes = self.sockets.get(&user).into_iter().flatten().filter(|(node, _)| **node != here && runs(node));
+        nodes.map(|(_, (sockets, _))| sockets.count).sum()
+    }
+
+    fn set_sockets(&mut self, user: UserId, node: NodeId, sockets: Sockets, now: Timestamp) {
+        let nodes = self.sockets.entry(user).or_default();
+        if nodes.get(&node).is_none_or(|(known, _)| known.serial < sockets.serial) {
+            nodes.insert(node, (sockets, now));
+        }
     }
 
     /// The nodes that have not said anything for too long.
@@ -225,10 +234,23 @@ impl Rooms {
         self.leases.retain(|node, _| !silent.contains(node));
         silent.len()
     }
+
+    fn purge_sockets(&mut self, now: Timestamp) -> usize {
+        let mut purged = 0;
+        self.sockets.retain(|_, nodes| {
+            let held = nodes.len();
+            nodes.retain(|node, (sockets, said_at)| {
+                self.leases.contains_key(node) && (sockets.count > 0 || now - NONE_KEPT_FOR < *said_at)
+            });
+            purged += held - nodes.len();
+            !nodes.is_empty()
+        });
+        purged
+    }
 }
 
 fn of_room<'a>(name: &'a RoomId, room: &'a Room) -> impl Iterator<Item = (&'a RoomId, UserId, NodeId)> {
-    room.present.iter().flat_map(move |(user, nodes)| nodes.keys().map(move |node| (name, *user, *node)))
+    room.present.iter().flat_map(move |(user, nodes)| nodes.iter().map(move |node| (name, *user, *node)))
 }
 
 /// Keeps rooms in memory.
@@ -251,6 +273,7 @@ impl RoomStore for MemoryRoomStore {
         if entering.is_too_many(rooms.sockets_elsewhere(*user_id, *node, *now)) {
             return Err(EnterError::TooMany);
         }
+        rooms.set_sockets(*user_id, *node, *sockets, *now);
         let Rooms { by_name, of_user, leases, .. } = &mut *rooms;
         leases.entry(*node).or_insert_with(|| *now + LEASED_FOR);
         let room = by_name.entry(name.clone()).or_insert_with(|| Room::new(*epoch));
@@ -261,20 +284,14 @@ impl RoomStore for MemoryRoomStore {
             let body = EventBody::RoomEntered { room: name.to_string() };
             self.state.append(Event { id: *event_id, user_id: *user_id, occurred_at: *now, body });
         }
-        let known = nodes.entry(*node).or_default();
-        *known = sockets.in_room.max(*known);
+        nodes.insert(*node);
         let heard_from = *room.heard_from.entry(*user_id).or_insert(room.last_offset);
         Ok(Entered { position: room.position(), present: room.present.keys().copied().collect(), heard_from })
     }
 
-    async fn set_sockets(&self, node: NodeId, counts: &[(RoomId, UserId, usize)]) -> Result<(), Unavailable> {
+    async fn set_sockets(&self, node: NodeId, counts: &[(UserId, Sockets)], now: Timestamp) -> Result<(), Unavailable> {
         let mut rooms = lock(&self.state.rooms);
-        for (name, user_id, sockets) in counts {
-            let nodes = rooms.by_name.get_mut(name).and_then(|room| room.present.get_mut(user_id));
-            if let Some(known) = nodes.and_then(|nodes| nodes.get_mut(&node)) {
-                *known = *sockets;
-            }
-        }
+        counts.iter().for_each(|(user_id, sockets)| rooms.set_sockets(*user_id, node, *sockets, now));
         Ok(())
     }
 
@@ -361,8 +378,11 @@ impl RoomStore for MemoryRoomStore {
 
     async fn purge(&self, now: Timestamp) -> Result<u64, Unavailable> {
         let mut rooms = lock(&self.state.rooms);
-        let purged =
-            rooms.purge_logs(now) + rooms.purge_members(now) + rooms.purge_leases(now) + rooms.purge_tickets(now);
+        let purged = rooms.purge_logs(now)
+            + rooms.purge_members(now)
+            + rooms.purge_leases(now)
+            + rooms.purge_sockets(now)
+            + rooms.purge_tickets(now);
         let held = rooms.by_name.len();
         rooms.by_name.retain(|_, room| !room.is_forgotten());
         Ok(u64::try_from(purged + held - rooms.by_name.len()).unwrap_or(u64::MAX))

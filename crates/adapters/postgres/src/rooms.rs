@@ -14,7 +14,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use frontdesk_kernel::{Event, EventBody, EventId, Timestamp, Unavailable, UserId};
 use frontdesk_rooms::store::{
     Broadcast, ENDS_WITHIN, EXPIRED_MAX, EnterError, Entered, Entering, LEASED_FOR, Leaving, Missed, NodeId, Posted,
-    Presence, REMEMBERED_MAX, TicketId,
+    Presence, REMEMBERED_MAX, Sockets, TicketId,
 };
 use frontdesk_rooms::{Position, RoomId, RoomStore};
 use futures_util::FutureExt;
@@ -24,7 +24,7 @@ use uuid::Uuid;
 use crate::advisory::{Lock, hold};
 use crate::errors::vanished;
 use crate::rows::{PresenceRow, RoomRow};
-use crate::schema::{room_members, room_nodes, room_presences, rooms};
+use crate::schema::{room_members, room_nodes, room_presences, room_sockets, rooms};
 use crate::scoped::{Scope, Scoped};
 use crate::write::{write, write_returning};
 
@@ -33,8 +33,8 @@ mod purge;
 
 const JOB: Scope<'static> = Scope::Job("rooms");
 
-/// For how many rooms it is said at once how many sockets are open: the rooms are locked meanwhile.
-const COUNTS_AT_ONCE: usize = 50;
+/// Of how many users it is said at once how many sockets they have: none of them comes in meanwhile.
+const COUNTS_AT_ONCE: usize = 500;
 
 /// Begins a room. One that is there is locked and, for all that it says, not written.
 const BEGIN_OR_LOCK: &str = "INSERT INTO app.rooms AS kept (id, epoch, last_offset) VALUES ($1, $2, 0)
@@ -51,9 +51,12 @@ const LOCK_ALL: &str = "SELECT FROM app.rooms WHERE id = ANY ($1) ORDER BY id FO
 const ENTER: &str = "WITH lease AS (
         INSERT INTO app.room_nodes (node_id, leased_until) VALUES ($3, $4) ON CONFLICT (node_id) DO NOTHING),
     presence AS (
-        INSERT INTO app.room_presences AS kept (room_id, user_id, node_id, sockets) VALUES ($1, $2, $3, $8)
-        ON CONFLICT (user_id, room_id, node_id) DO UPDATE SET sockets = EXCLUDED.sockets
-        WHERE kept.sockets < EXCLUDED.sockets),
+        INSERT INTO app.room_presences (room_id, user_id, node_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING),
+    counted AS (
+        INSERT INTO app.room_sockets AS kept (user_id, node_id, sockets, serial, said_at) VALUES ($2, $3, $8, $9, $6)
+        ON CONFLICT (user_id, node_id) DO UPDATE
+        SET sockets = EXCLUDED.sockets, serial = EXCLUDED.serial, said_at = EXCLUDED.said_at
+        WHERE kept.serial < EXCLUDED.serial),
     entered AS (
         INSERT INTO app.room_members AS kept (room_id, user_id, heard_from)
         SELECT id, $2, last_offset FROM app.rooms WHERE id = $1
@@ -80,9 +83,12 @@ const FORGET_FIRST: &str = "DELETE FROM app.room_members
         SELECT room_id FROM app.room_members WHERE user_id = $1 AND left_at IS NOT NULL
         ORDER BY left_at DESC, room_id DESC OFFSET $2 FOR UPDATE SKIP LOCKED))";
 
-const SET_SOCKETS: &str = "UPDATE app.room_presences AS kept SET sockets = said.sockets
-    FROM unnest($1, $2, $3) AS said (room_id, user_id, sockets)
-    WHERE kept.room_id = said.room_id AND kept.user_id = said.user_id AND kept.node_id = $4";
+/// Also of whoever is not known to have any: what was said of them before may still arrive.
+const SET_SOCKETS: &str = "INSERT INTO app.room_sockets AS kept (user_id, node_id, sockets, serial, said_at)
+    SELECT user_id, $4, sockets, serial, $5 FROM unnest($1, $2, $3) AS said (user_id, sockets, serial)
+    ON CONFLICT (user_id, node_id) DO UPDATE
+    SET sockets = EXCLUDED.sockets, serial = EXCLUDED.serial, said_at = EXCLUDED.said_at
+    WHERE kept.serial < EXCLUDED.serial";
 
 const REDEEM: &str = "INSERT INTO app.room_tickets (id, ends_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
 
@@ -119,16 +125,22 @@ impl RoomStore for PgRoomStore {
         self.scoped.transaction(&scope, |unit| enter_locked(unit.connection, entering).boxed()).await
     }
 
-    async fn set_sockets(&self, node: NodeId, counts: &[(RoomId, UserId, usize)]) -> Result<(), Unavailable> {
-        let mut counts = counts.to_vec();
-        counts.sort_unstable();
-        let mut outcome = Ok(());
+    async fn set_sockets(&self, node: NodeId, counts: &[(UserId, Sockets)], now: Timestamp) -> Result<(), Unavailable> {
         for some in counts.chunks(COUNTS_AT_ONCE) {
-            // A room that is held for long must not keep the others from being counted.
-            let set = self.scoped.transaction(&[JOB], |unit| set_locked(unit.connection, node, some).boxed()).await;
-            outcome = outcome.and(set);
+            let users: Vec<_> = some.iter().map(|(user_id, _)| user_id.as_uuid()).collect();
+            let counted = some.iter().map(|(_, sockets)| stored(*sockets));
+            let (counts, serials): (Vec<i32>, Vec<i64>) = counted.collect::<Result<_, _>>()?;
+            let set = || {
+                sql_query(SET_SOCKETS)
+                    .bind::<Array<SqlUuid>, _>(&users)
+                    .bind::<Array<Integer>, _>(&counts)
+                    .bind::<Array<BigInt>, _>(&serials)
+                    .bind::<SqlUuid, _>(node.as_uuid())
+                    .bind::<Timestamptz, _>(now.as_datetime())
+            };
+            self.scoped.statement(JOB, |connection| write(connection, set())).await?;
         }
-        outcome
+        Ok(())
     }
 
     async fn redeem(&self, ticket: TicketId, ends_at: Timestamp) -> Result<bool, Unavailable> {
@@ -200,14 +212,15 @@ async fn enter_locked(connection: &AsyncPgConnection, entering: &Entering) -> Re
     // After the room, and only ever one of them: whoever enters by several nodes is counted once after the other.
     let lock_user = hold(connection, Lock::Sockets(*user_id));
     // A statement of its own: it sees what was committed before the lock was granted.
-    let elsewhere = room_presences::table
-        .inner_join(room_nodes::table.on(room_nodes::node_id.eq(room_presences::node_id)))
-        .filter(room_presences::user_id.eq(user_id.as_uuid()))
-        .filter(room_presences::node_id.ne(node.as_uuid()))
+    let elsewhere = room_sockets::table
+        .inner_join(room_nodes::table.on(room_nodes::node_id.eq(room_sockets::node_id)))
+        .filter(room_sockets::user_id.eq(user_id.as_uuid()))
+        .filter(room_sockets::node_id.ne(node.as_uuid()))
         .filter(room_nodes::leased_until.gt((*now + ENDS_WITHIN).as_datetime()))
-        .select(sum(room_presences::sockets))
+        .select(sum(room_sockets::sockets))
         .load(&mut &*connection);
-    let enter = change(ENTER, room, *node, &event)?.bind::<Integer, _>(stored(sockets.in_room)?);
+    let (count, serial) = stored(*sockets)?;
+    let enter = change(ENTER, room, *node, &event)?.bind::<Integer, _>(count).bind::<BigInt, _>(serial);
     let end = rooms::table.find(room.to_string()).select(RoomRow::as_select()).load(&mut &*connection);
     let present = room_members::table
         .filter(room_members::room_id.eq(room.to_string()))
@@ -235,26 +248,9 @@ async fn enter_locked(connection: &AsyncPgConnection, entering: &Entering) -> Re
     Ok(Entered { position: end.try_into()?, present, heard_from })
 }
 
-async fn set_locked(
-    connection: &AsyncPgConnection,
-    node: NodeId,
-    counts: &[(RoomId, UserId, usize)],
-) -> Result<(), Unavailable> {
-    let rooms: Vec<_> = counts.iter().map(|(room, ..)| room.to_string()).collect();
-    let users: Vec<_> = counts.iter().map(|(_, user_id, _)| user_id.as_uuid()).collect();
-    let sockets: Vec<_> = counts.iter().map(|(.., sockets)| stored(*sockets)).collect::<Result<_, _>>()?;
-    let lock = sql_query(LOCK_ALL).bind::<Array<Text>, _>(rooms.clone());
-    let set = sql_query(SET_SOCKETS)
-        .bind::<Array<Text>, _>(rooms)
-        .bind::<Array<SqlUuid>, _>(users)
-        .bind::<Array<Integer>, _>(sockets)
-        .bind::<SqlUuid, _>(node.as_uuid());
-    let (locked, set) = join(write(connection, lock), write(connection, set)).await;
-    locked.and(set).map(|_| ()).map_err(Unavailable::new)
-}
-
-fn stored(sockets: usize) -> Result<i32, Unavailable> {
-    i32::try_from(sockets).map_err(Unavailable::new)
+fn stored(sockets: Sockets) -> Result<(i32, i64), Unavailable> {
+    let count = i32::try_from(sockets.count).map_err(Unavailable::new)?;
+    Ok((count, i64::try_from(sockets.serial).map_err(Unavailable::new)?))
 }
 
 async fn leave_locked(connection: &AsyncPgConnection, leaving: &Leaving) -> Result<(), Unavailable> {

@@ -1,7 +1,7 @@
 //! The tables as the stores see them. Kept by hand; a test compares it with `information_schema`.
 
 /// The names of all of them.
-pub(crate) const TABLES: [&str; 17] = [
+pub(crate) const TABLES: [&str; 18] = [
     "users",
     "profiles",
     "login_names",
@@ -18,6 +18,7 @@ pub(crate) const TABLES: [&str; 17] = [
     "room_presences",
     "room_nodes",
     "room_entries",
+    "room_sockets",
     "room_tickets",
 ];
 
@@ -212,7 +213,6 @@ diesel::table! {
         room_id -> Text,
         user_id -> Uuid,
         node_id -> Uuid,
-        sockets -> Integer,
     }
 }
 
@@ -236,6 +236,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    app.room_sockets (user_id, node_id) {
+        user_id -> Uuid,
+        node_id -> Uuid,
+        sockets -> Integer,
+        serial -> BigInt,
+        said_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     app.room_tickets (id) {
         id -> Uuid,
         ends_at -> Timestamptz,
@@ -243,7 +253,7 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(rooms, room_members, room_entries);
-diesel::allow_tables_to_appear_in_same_query!(room_presences, room_nodes);
+diesel::allow_tables_to_appear_in_same_query!(room_presences, room_sockets, room_nodes);
 diesel::allow_tables_to_appear_in_same_query!(users, profiles, user_settings, notification_preferences);
 
 #[cfg(test)]

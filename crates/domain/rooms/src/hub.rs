@@ -91,7 +91,9 @@ struct State<P> {
     /// Who has no socket any more, and until when that is nobody's business.
     vacated: HashMap<(RoomId, UserId), Timestamp>,
     /// Whose sockets may be fewer than the store knows.
-    uncounted: HashSet<(RoomId, UserId)>,
+    uncounted: HashSet<UserId>,
+    /// Of the last time that somebody's sockets were counted.
+    serial: u64,
     next: SeatId,
     is_stopping: bool,
 }
@@ -122,6 +124,7 @@ impl<P: Payload> Hub<P> {
             users: HashMap::new(),
             vacated: HashMap::new(),
             uncounted: HashSet::new(),
+            serial: 0,
             next: 0,
             is_stopping: false,
         };
@@ -257,7 +260,7 @@ impl<P: Payload> Hub<P> {
     pub(crate) fn anybody_in(&self, room: &RoomId) -> Option<UserId> {
         let state = self.lock();
         let mut sitting = state.rooms.get(room)?.seats.values().map(|(user_id, _)| *user_id);
-        sitting.find(|user_id| state.sockets(room, *user_id).in_room > 0)
+        sitting.find(|user_id| state.is_in(room, *user_id))
     }
 
     /// Tells everybody in a room that something was missed.

@@ -19,6 +19,11 @@ pub const HOLDINGS: &[Holding] = &[
         in_export: InExport::Omitted("which sockets are open just now"),
     },
     Holding {
+        table: "room_sockets",
+        on_deletion: OnDeletion::Scrubbed("the sockets are closed, and ten minutes later nothing is said of them"),
+        in_export: InExport::Omitted("how many sockets are open just now"),
+    },
+    Holding {
         table: "room_entries",
         on_deletion: OnDeletion::Scrubbed("names of changed fields, which others may still ask for, for ten minutes"),
         in_export: InExport::Omitted("names of changed fields, kept for ten minutes"),

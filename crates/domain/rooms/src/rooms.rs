@@ -272,12 +272,9 @@ impl<P: Payload> Rooms<P> {
         if counts.is_empty() {
             return Ok(());
         }
-        let said = self.ports.store.set_sockets(self.node, &counts).await;
-        for (room, user_id, said_to_be) in counts {
-            // Whoever came meanwhile may have been said to be there before this.
-            if said.is_err() || self.hub.sockets(&room, user_id).in_room != said_to_be {
-                self.hub.count_again(room, user_id);
-            }
+        let said = self.ports.store.set_sockets(self.node, &counts, self.ports.clock.now()).await;
+        if said.is_err() {
+            counts.into_iter().for_each(|(user_id, _)| self.hub.count_again(user_id));
         }
         said
     }
@@ -355,7 +352,7 @@ impl<P: Payload> Rooms<P> {
     /// Brings somebody in who has a socket here. Whoever has lost it meanwhile, and may have been let out before this, is
     /// let out once more: nobody else would.
     async fn enter_again(&self, room: &RoomId, user_id: UserId) -> Result<Entered, Unavailable> {
-        let sockets = self.hub.sockets(room, user_id);
+        let sockets = self.hub.count(user_id);
         let entered = match self.bring_in(room, user_id, sockets, false).await {
             Ok(entered) => entered,
             Err(EnterError::Unavailable(error)) => return Err(error),
@@ -379,13 +376,7 @@ impl<P: Payload> Rooms<P> {
         let draw = || self.ports.entropy.uuid_v7(now);
         let (epoch, event_id) = (Epoch::new(draw()), EventId::new(draw()));
         let (room, node) = (room.clone(), self.node);
-        let entering = Entering { room, user_id, node, sockets, is_bounded, epoch, event_id, now };
-        let entered = self.ports.store.enter(&entering).await;
-        if self.hub.sockets(&entering.room, user_id).in_room < sockets.in_room {
-            // It was said of more than there are by now, and that may have been after it was said of fewer.
-            self.hub.count_again(entering.room, user_id);
-        }
-        entered
+        self.ports.store.enter(&Entering { room, user_id, node, sockets, is_bounded, epoch, event_id, now }).await
     }
 
     fn leaving(&self, room: RoomId, user_id: UserId, node: NodeId, now: Timestamp, is_silent: bool) -> Leaving {

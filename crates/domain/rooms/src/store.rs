@@ -24,6 +24,8 @@ pub const REPLAYED_MAX: usize = 512;
 pub const ENDS_WITHIN: Duration = Duration::from_secs(30);
 /// How many of those whose node is silent are given at once.
 pub const EXPIRED_MAX: usize = 1_000;
+/// How long it is remembered that a user has no socket on a node: what was said of them earlier arrives sooner.
+pub const NONE_KEPT_FOR: Duration = Duration::from_mins(10);
 /// How long it is remembered that a ticket was taken, after its end: the clocks of nodes may differ by as much.
 pub const TICKET_KEPT_FOR: Duration = Duration::from_mins(10);
 /// How long those on a node count as present without a word from the node.
@@ -71,13 +73,13 @@ pub enum Broadcast {
     All,
 }
 
-/// How many sockets a user has on a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// How many sockets a user has on a node, as the node counted them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sockets {
-    /// In one room.
-    pub in_room: usize,
     /// In all rooms.
-    pub in_all: usize,
+    pub count: usize,
+    /// Grows with each time that the node counts: what is said arrives in any order, and the latest holds.
+    pub serial: u64,
 }
 
 /// A user on a node comes into a room.
@@ -89,7 +91,7 @@ pub struct Entering {
     pub user_id: UserId,
     /// On which node.
     pub node: NodeId,
-    /// The sockets of the user there, with the one that comes in.
+    /// Counted with the one that comes in.
     pub sockets: Sockets,
     /// Whether there is a bound to them. There is none for sockets that are open already.
     pub is_bounded: bool,
@@ -104,7 +106,7 @@ pub struct Entering {
 impl Entering {
     /// Whether the user would have too many sockets, with so many on other nodes.
     pub const fn is_too_many(&self, elsewhere: usize) -> bool {
-        self.is_bounded && self.sockets.in_all.saturating_add(elsewhere) > SOCKETS_MAX
+        self.is_bounded && self.sockets.count.saturating_add(elsewhere) > SOCKETS_MAX
     }
 }
 
@@ -210,9 +212,10 @@ pub const fn is_logged(body: &EventBody) -> bool {
 ///   [`EventBody::RoomEntered`] to the outbox where the user was not there, `leave` [`EventBody::RoomLeft`] where the user
 ///   is no more, in the same transaction; both MUST change nothing where they are repeated.
 /// - `enter` MUST refuse whoever is bounded and would have more than [`SOCKETS_MAX`] sockets, and change nothing then. Those
-///   on other nodes count while the lease of the node runs for longer than [`ENDS_WITHIN`]. Of many who enter at once, no more come in than that.
-/// - `enter` MUST NOT say that a user has fewer sockets in a room on a node than was said before: those who enter at once
-///   do so in any order. `set_sockets` does; it MUST change nothing for who is not in that room on that node.
+///   on other nodes count while the lease of the node runs for longer than [`ENDS_WITHIN`]. Of many who enter at once, no
+///   more come in than that.
+/// - What `enter` and `set_sockets` say of a user's sockets on a node MUST hold unless something with a greater serial was
+///   said before, whatever came in which order.
 /// - `redeem` MUST tell one alone, of all who ever ask for a ticket, that it is theirs, until [`TICKET_KEPT_FOR`] after the
 ///   end of the ticket.
 /// - `leave` for a silent node MUST change nothing where the lease of the node runs at that moment.
@@ -230,16 +233,17 @@ pub const fn is_logged(body: &EventBody) -> bool {
 /// - An entry that a newer version wrote MUST keep its place, as an event that is not logged.
 /// - `since` MUST give the entries after a position, up to and with the offset `until`, if each of them is there, none is
 ///   older than [`REPLAYED_FOR`] and they are [`REPLAYED_MAX`] at most.
-/// - `purge` MUST remove the entries older than [`REPLAYED_FOR`], tickets that ended [`TICKET_KEPT_FOR`] ago, whoever left
-///   [`REMEMBERED_FOR`] ago, leases that ran out [`REMEMBERED_FOR`] ago and hold nobody (a node that was stalled has to learn
-///   that it was thought gone), and rooms in which nobody is or is remembered, when their log is empty.
+/// - `purge` MUST remove the entries older than [`REPLAYED_FOR`], tickets that ended [`TICKET_KEPT_FOR`] ago, what was said
+///   [`NONE_KEPT_FOR`] ago of users without a socket, whoever left [`REMEMBERED_FOR`] ago, leases that ran out
+///   [`REMEMBERED_FOR`] ago and hold nobody (a node that was stalled has to learn that it was thought gone) with what their
+///   nodes said of sockets, and rooms in which nobody is or is remembered, when their log is empty.
 #[async_trait]
 pub trait RoomStore: Send + Sync + 'static {
     /// Brings somebody in, and tells who is there.
     async fn enter(&self, entering: &Entering) -> Result<Entered, EnterError>;
 
-    /// Says how many sockets users have, each in a room, on a node.
-    async fn set_sockets(&self, node: NodeId, counts: &[(RoomId, UserId, usize)]) -> Result<(), Unavailable>;
+    /// Says how many sockets users have on a node, each of them once.
+    async fn set_sockets(&self, node: NodeId, counts: &[(UserId, Sockets)], now: Timestamp) -> Result<(), Unavailable>;
 
     /// Takes a ticket; tells whether nobody had taken it.
     async fn redeem(&self, ticket: TicketId, ends_at: Timestamp) -> Result<bool, Unavailable>;

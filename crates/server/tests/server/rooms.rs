@@ -206,6 +206,26 @@ async fn a_user_has_twenty_sockets_on_all_nodes_together() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_forty_sockets_that_open_at_once_in_many_rooms_no_more_than_twenty_come_in() {
+    let Some((_database, one, other)) = two_nodes(None).await else { return };
+    let ada = one.register("ada").await;
+    let racing = (0..40).zip([&one, &other].into_iter().cycle()).map(|(number, node)| {
+        let door = Door::to(&node.base(), &format!("room-{number}"), &ada.id).bearer(&ada.token);
+        async move {
+            let mut client = door.open().await;
+            let heard = client.next().await;
+            (client, heard)
+        }
+    });
+    let (open, refused): (Vec<_>, Vec<_>) = futures_util::future::join_all(racing)
+        .await
+        .into_iter()
+        .partition(|(_, heard)| matches!(heard, Heard::Frame(_)));
+    assert!((1..=20).contains(&open.len()), "{} came in", open.len());
+    assert!(refused.iter().all(|(_, heard)| *heard == Heard::Closed(4409)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_was_on_a_node_that_is_gone_leaves_when_its_lease_runs_out() {
     let clock = Arc::new(TestClock::at(noon()));
     let Some((_database, one, other)) = two_nodes(Some(clock.clone())).await else { return };

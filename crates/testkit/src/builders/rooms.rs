@@ -29,7 +29,7 @@ pub fn epoch() -> Epoch {
 
 /// A user comes into a room at [`noon`], with a socket that nobody bounds.
 pub fn entering(room: &RoomId, user_id: UserId, node: NodeId) -> Entering {
-    let sockets = Sockets { in_room: 1, in_all: 1 };
+    let sockets = Sockets { count: 1, serial: 1 };
     let (epoch, event_id) = (epoch(), event_id());
     Entering { room: room.clone(), user_id, node, sockets, is_bounded: false, epoch, event_id, now: noon() }
 }

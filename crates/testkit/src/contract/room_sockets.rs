@@ -7,7 +7,9 @@ use std::time::Duration;
 use frontdesk_kernel::{Timestamp, UserId};
 use frontdesk_rooms::RoomId;
 use frontdesk_rooms::hub::{GRACE, SOCKETS_MAX};
-use frontdesk_rooms::store::{ENDS_WITHIN, EnterError, Entering, LEASED_FOR, NodeId, Sockets, TICKET_KEPT_FOR};
+use frontdesk_rooms::store::{
+    ENDS_WITHIN, EnterError, Entering, LEASED_FOR, NONE_KEPT_FOR, NodeId, REMEMBERED_FOR, Sockets, TICKET_KEPT_FOR,
+};
 
 use super::rooms::{MICRO, leave, present, told};
 use super::{Stores, race};
@@ -24,19 +26,26 @@ macro_rules! room_sockets_contract {
             sockets_of_the_node_itself_are_counted_as_it_says,
             sockets_of_a_node_that_is_silent_or_about_to_end_are_not_counted,
             where_there_is_no_bound_everybody_comes_in,
-            enter_says_of_no_fewer_sockets_than_before,
             set_sockets_says_how_many_there_are,
-            set_sockets_changes_nothing_for_who_is_not_there,
-            of_many_who_enter_at_once_no_more_come_in_than_may,
+            of_what_a_node_says_the_latest_holds_in_whatever_order_it_comes,
+            whoever_has_no_sockets_is_there_until_they_leave,
+            of_many_who_enter_by_many_nodes_at_once_as_many_come_in_as_may,
+            of_many_who_enter_by_two_nodes_at_once_as_many_come_in_as_may,
             a_ticket_is_taken_once,
             of_many_who_take_a_ticket_one_has_it,
             purge_removes_tickets_that_ended_long_ago_and_no_others,
+            purge_removes_what_was_said_long_ago_of_nothing_and_what_silent_nodes_said,
         }
     };
 }
 
-fn with(room: &RoomId, user_id: UserId, node: NodeId, in_room: usize, in_all: usize) -> Entering {
-    Entering { sockets: Sockets { in_room, in_all }, is_bounded: true, ..entering(room, user_id, node) }
+/// Somebody comes in with so many sockets, of which each counting is another.
+fn with(room: &RoomId, user_id: UserId, node: NodeId, count: usize, serial: u64) -> Entering {
+    Entering { sockets: Sockets { count, serial }, is_bounded: true, ..entering(room, user_id, node) }
+}
+
+async fn say(stores: &Stores, user_id: UserId, node: NodeId, count: usize, serial: u64) {
+    stores.rooms.set_sockets(node, &[(user_id, Sockets { count, serial })], noon()).await.unwrap();
 }
 
 async fn enters(stores: &Stores, entering: Entering) -> bool {
@@ -50,10 +59,11 @@ async fn enters(stores: &Stores, entering: Entering) -> bool {
 /// How many sockets a user may open on another node at [`noon`].
 async fn free(stores: &Stores, user_id: UserId) -> usize {
     let (asking, node) = (room("asking"), node());
-    let mut free = 0;
-    while enters(stores, with(&asking, user_id, node, free + 1, free + 1)).await {
-        free += 1;
+    let (mut free, mut serial) = (0, 1);
+    while enters(stores, with(&asking, user_id, node, free + 1, serial)).await {
+        (free, serial) = (free + 1, serial + 1);
     }
+    say(stores, user_id, node, 0, serial).await;
     leave(stores, &asking, user_id, node).await;
     free
 }
@@ -62,59 +72,59 @@ pub async fn sockets_are_counted_over_all_nodes_and_rooms(stores: &Stores) {
     let (lobby, garden, ada) = (room("lobby"), room("garden"), user_id());
     let (one, other, third) = (node(), node(), node());
     assert_eq!(free(stores, ada).await, SOCKETS_MAX);
-    assert!(enters(stores, with(&lobby, ada, one, 9, 9)).await);
-    assert!(enters(stores, with(&garden, ada, one, 1, 10)).await);
-    assert!(enters(stores, with(&lobby, ada, other, 7, 7)).await);
+    assert!(enters(stores, with(&lobby, ada, one, 9, 1)).await);
+    assert!(enters(stores, with(&garden, ada, one, 10, 2)).await);
+    assert!(enters(stores, with(&lobby, ada, other, 7, 1)).await);
     assert_eq!(free(stores, ada).await, 3);
-    assert!(enters(stores, with(&lobby, ada, third, 3, 3)).await);
-    for node in [third, self::node()] {
-        assert!(!enters(stores, with(&garden, ada, node, 1, 4)).await);
-    }
-    leave(stores, &garden, ada, one).await;
+    assert!(enters(stores, with(&lobby, ada, third, 3, 1)).await);
+    assert!(!enters(stores, with(&garden, ada, third, 4, 2)).await);
+    assert!(!enters(stores, with(&garden, ada, node(), 1, 1)).await);
+    say(stores, ada, one, 9, 3).await;
     assert_eq!(free(stores, ada).await, 1);
 }
 
 pub async fn whoever_has_too_many_sockets_changes_nothing(stores: &Stores) {
     let (lobby, garden, ada) = (room("lobby"), room("garden"), user_id());
-    let bob = user_id();
+    let (bob, full, silent) = (user_id(), node(), node());
     let entered = stores.rooms.enter(&entering(&lobby, bob, node())).await.unwrap();
-    assert!(enters(stores, with(&room("full"), ada, node(), SOCKETS_MAX, SOCKETS_MAX)).await);
+    assert!(enters(stores, with(&room("full"), ada, full, SOCKETS_MAX, 1)).await);
     let before = told(stores, ada).await;
-    let silent = node();
     for room in [&lobby, &garden] {
         assert!(!enters(stores, with(room, ada, silent, 1, 1)).await);
     }
     assert_eq!(told(stores, ada).await, before);
     assert_eq!(present(stores, &lobby).await, [bob]);
     assert_eq!(stores.rooms.enter(&entering(&lobby, bob, node())).await.unwrap().position, entered.position);
-    // Neither did its lease begin.
+    // Neither did its lease begin, nor was anything said of sockets there.
     assert!(!stores.rooms.renew(silent, noon() + LEASED_FOR, noon()).await.unwrap());
+    say(stores, ada, full, 0, 2).await;
+    assert_eq!(free(stores, ada).await, SOCKETS_MAX);
 }
 
 pub async fn sockets_of_others_and_of_the_past_are_not_counted(stores: &Stores) {
     let (lobby, ada, node) = (room("lobby"), user_id(), node());
-    assert!(enters(stores, with(&lobby, user_id(), node, SOCKETS_MAX, SOCKETS_MAX)).await);
-    assert!(enters(stores, with(&lobby, ada, node, SOCKETS_MAX, SOCKETS_MAX)).await);
+    assert!(enters(stores, with(&lobby, user_id(), node, SOCKETS_MAX, 1)).await);
+    assert!(enters(stores, with(&lobby, ada, node, SOCKETS_MAX, 1)).await);
     assert_eq!(free(stores, ada).await, 0);
-    leave(stores, &lobby, ada, node).await;
+    say(stores, ada, node, 0, 2).await;
     assert_eq!(free(stores, ada).await, SOCKETS_MAX);
 }
 
 pub async fn sockets_of_the_node_itself_are_counted_as_it_says(stores: &Stores) {
     let (lobby, garden, ada, node) = (room("lobby"), room("garden"), user_id(), node());
-    assert!(enters(stores, with(&lobby, ada, node, SOCKETS_MAX, SOCKETS_MAX)).await);
-    // It has closed some, and nobody knows yet.
-    assert!(enters(stores, with(&garden, ada, node, 1, SOCKETS_MAX)).await);
-    assert!(!enters(stores, with(&garden, ada, node, 2, SOCKETS_MAX + 1)).await);
+    assert!(enters(stores, with(&lobby, ada, node, SOCKETS_MAX, 1)).await);
+    // It has closed one, and nobody was told of that.
+    assert!(enters(stores, with(&garden, ada, node, SOCKETS_MAX, 2)).await);
+    assert!(!enters(stores, with(&garden, ada, node, SOCKETS_MAX + 1, 3)).await);
 }
 
 pub async fn sockets_of_a_node_that_is_silent_or_about_to_end_are_not_counted(stores: &Stores) {
     let (lobby, ada, silent, other) = (room("lobby"), user_id(), node(), node());
-    assert!(enters(stores, with(&lobby, ada, silent, SOCKETS_MAX, SOCKETS_MAX)).await);
+    assert!(enters(stores, with(&lobby, ada, silent, SOCKETS_MAX, 1)).await);
     let at = |now: Timestamp| Entering { now, ..with(&lobby, ada, other, 1, 1) };
     assert!(!enters(stores, at(noon() + LEASED_FOR - ENDS_WITHIN - MICRO)).await);
     assert!(enters(stores, at(noon() + LEASED_FOR - ENDS_WITHIN)).await);
-    leave(stores, &lobby, ada, other).await;
+    say(stores, ada, other, 0, 2).await;
     assert!(!enters(stores, at(noon())).await);
     stores.rooms.renew(silent, noon() + GRACE, noon()).await.unwrap();
     assert!(enters(stores, at(noon())).await);
@@ -123,49 +133,64 @@ pub async fn sockets_of_a_node_that_is_silent_or_about_to_end_are_not_counted(st
 pub async fn where_there_is_no_bound_everybody_comes_in(stores: &Stores) {
     let (lobby, ada) = (room("lobby"), user_id());
     for node in [node(), node()] {
-        let again = Entering { is_bounded: false, ..with(&lobby, ada, node, SOCKETS_MAX, SOCKETS_MAX) };
+        let again = Entering { is_bounded: false, ..with(&lobby, ada, node, SOCKETS_MAX, 1) };
         assert!(enters(stores, again).await);
     }
     assert_eq!(free(stores, ada).await, 0);
 }
 
-pub async fn enter_says_of_no_fewer_sockets_than_before(stores: &Stores) {
-    let (lobby, ada, node) = (room("lobby"), user_id(), node());
-    for (in_room, left) in [(5, 15), (3, 15), (6, 14)] {
-        assert!(enters(stores, with(&lobby, ada, node, in_room, in_room)).await);
-        assert_eq!(free(stores, ada).await, left);
-    }
-}
-
 pub async fn set_sockets_says_how_many_there_are(stores: &Stores) {
-    let (lobby, garden, ada, bob, node) = (room("lobby"), room("garden"), user_id(), user_id(), node());
-    for (room, user) in [(&lobby, ada), (&garden, ada), (&lobby, bob)] {
-        assert!(enters(stores, with(room, user, node, 9, 9)).await);
+    let (lobby, ada, bob, here, there) = (room("lobby"), user_id(), user_id(), node(), node());
+    for (user, node) in [(ada, here), (ada, there), (bob, here)] {
+        assert!(enters(stores, with(&lobby, user, node, 9, 1)).await);
     }
-    let counts = [(lobby.clone(), ada, 2), (garden, ada, 0), (lobby.clone(), bob, 8)];
-    stores.rooms.set_sockets(node, &counts).await.unwrap();
-    assert_eq!((free(stores, ada).await, free(stores, bob).await), (18, 12));
-    // Whoever has none is there nevertheless, until they leave.
-    stores.rooms.set_sockets(node, &[(lobby.clone(), ada, 0)]).await.unwrap();
-    assert!(present(stores, &lobby).await.contains(&ada));
-    stores.rooms.set_sockets(node, &[]).await.unwrap();
+    let counts = [(ada, 2), (bob, 8)].map(|(user, count)| (user, Sockets { count, serial: 2 }));
+    stores.rooms.set_sockets(here, &counts, noon()).await.unwrap();
+    assert_eq!((free(stores, ada).await, free(stores, bob).await), (9, 12));
+    stores.rooms.set_sockets(here, &[], noon()).await.unwrap();
 }
 
-pub async fn set_sockets_changes_nothing_for_who_is_not_there(stores: &Stores) {
-    let (lobby, garden, ada, here, there) = (room("lobby"), room("garden"), user_id(), node(), node());
-    assert!(enters(stores, with(&lobby, ada, here, 2, 2)).await);
-    stores.rooms.set_sockets(there, &[(lobby.clone(), ada, 7)]).await.unwrap();
-    let absent = [(garden, ada, 7), (lobby.clone(), user_id(), 7), (room("none"), ada, 7)];
-    stores.rooms.set_sockets(here, &absent).await.unwrap();
+pub async fn of_what_a_node_says_the_latest_holds_in_whatever_order_it_comes(stores: &Stores) {
+    let (lobby, garden, ada, node) = (room("lobby"), room("garden"), user_id(), node());
+    assert!(enters(stores, with(&lobby, ada, node, 5, 7)).await);
+    assert!(enters(stores, with(&garden, ada, node, 3, 6)).await);
+    assert_eq!(free(stores, ada).await, 15);
+    say(stores, ada, node, 9, 6).await;
+    assert_eq!(free(stores, ada).await, 15);
+    say(stores, ada, node, 2, 9).await;
+    assert!(enters(stores, with(&lobby, ada, node, 6, 8)).await);
     assert_eq!(free(stores, ada).await, 18);
+    // Whoever has closed all before they were let in.
+    let bob = user_id();
+    say(stores, bob, node, 0, 4).await;
+    assert!(enters(stores, with(&lobby, bob, node, 3, 3)).await);
+    assert_eq!(free(stores, bob).await, SOCKETS_MAX);
+}
+
+pub async fn whoever_has_no_sockets_is_there_until_they_leave(stores: &Stores) {
+    let (lobby, ada, node) = (room("lobby"), user_id(), node());
+    assert!(enters(stores, with(&lobby, ada, node, 1, 1)).await);
+    say(stores, ada, node, 0, 2).await;
     assert_eq!(present(stores, &lobby).await, [ada]);
 }
 
-pub async fn of_many_who_enter_at_once_no_more_come_in_than_may(stores: &Stores) {
+pub async fn of_many_who_enter_by_many_nodes_at_once_as_many_come_in_as_may(stores: &Stores) {
     let ada = user_id();
     let entered = race(32, |index| {
         let (rooms, room) = (Arc::clone(&stores.rooms), room(&format!("room-{}", index % 3)));
         async move { rooms.enter(&with(&room, ada, node(), 1, 1)).await.is_ok() }
+    })
+    .await;
+    assert_eq!(entered.into_iter().filter(|entered| *entered).count(), SOCKETS_MAX);
+}
+
+pub async fn of_many_who_enter_by_two_nodes_at_once_as_many_come_in_as_may(stores: &Stores) {
+    let (ada, nodes) = (user_id(), [node(), node()]);
+    let entered = race(2 * SOCKETS_MAX, |index| {
+        let (rooms, room) = (Arc::clone(&stores.rooms), room(&format!("room-{}", index % 7)));
+        // Each count once on either node, and the last as often before the first as after it.
+        let (node, count) = (nodes[index % 2], index / 2 * 7 % SOCKETS_MAX + 1);
+        async move { rooms.enter(&with(&room, ada, node, count, count as u64)).await.is_ok() }
     })
     .await;
     assert_eq!(entered.into_iter().filter(|entered| *entered).count(), SOCKETS_MAX);
@@ -197,4 +222,18 @@ pub async fn purge_removes_tickets_that_ended_long_ago_and_no_others(stores: &St
     assert_eq!(stores.rooms.purge(noon() + TICKET_KEPT_FOR - MICRO).await.unwrap(), 0);
     assert_eq!(stores.rooms.purge(noon() + TICKET_KEPT_FOR).await.unwrap(), 1);
     assert!(!stores.rooms.redeem(late, noon()).await.unwrap());
+}
+
+pub async fn purge_removes_what_was_said_long_ago_of_nothing_and_what_silent_nodes_said(stores: &Stores) {
+    let (ada, bob, node) = (user_id(), user_id(), node());
+    stores.rooms.renew(node, noon() + Duration::from_hours(48), noon()).await.unwrap();
+    say(stores, ada, node, 0, 1).await;
+    say(stores, bob, node, 2, 1).await;
+    assert_eq!(stores.rooms.purge(noon() + NONE_KEPT_FOR - MICRO).await.unwrap(), 0);
+    assert_eq!(stores.rooms.purge(noon() + NONE_KEPT_FOR).await.unwrap(), 1);
+    assert_eq!(free(stores, bob).await, 18);
+    // The lease and what was said of two sockets; and what it took to ask.
+    let asked = 3;
+    stores.rooms.renew(node, noon(), noon()).await.unwrap();
+    assert_eq!(stores.rooms.purge(noon() + REMEMBERED_FOR).await.unwrap(), 2 + asked);
 }

@@ -4,7 +4,7 @@ use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use frontdesk_kernel::{Timestamp, Unavailable};
-use frontdesk_rooms::store::{REMEMBERED_FOR, REPLAYED_FOR, TICKET_KEPT_FOR};
+use frontdesk_rooms::store::{NONE_KEPT_FOR, REMEMBERED_FOR, REPLAYED_FOR, TICKET_KEPT_FOR};
 use futures_util::FutureExt;
 
 use super::JOB;
@@ -28,6 +28,11 @@ const NODES: &str = "DELETE FROM app.room_nodes WHERE leased_until <= $1 AND nod
         SELECT FROM app.room_presences WHERE node_id = node.node_id)
     LIMIT $2 FOR UPDATE SKIP LOCKED))";
 
+const SOCKETS: &str = "DELETE FROM app.room_sockets WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM app.room_sockets AS kept WHERE (sockets = 0 AND said_at <= $1) OR NOT EXISTS (
+        SELECT FROM app.room_nodes WHERE node_id = kept.node_id)
+    LIMIT $2 FOR UPDATE SKIP LOCKED))";
+
 const TICKETS: &str = "DELETE FROM app.room_tickets WHERE ends_at <= $1 AND ctid = ANY (ARRAY(
     SELECT ctid FROM app.room_tickets WHERE ends_at <= $1 ORDER BY ends_at LIMIT $2))";
 
@@ -35,8 +40,10 @@ pub(super) async fn purge(scoped: &Scoped, now: Timestamp) -> Result<u64, Unavai
     let entries = in_batches(scoped, JOB, ENTRIES, now - REPLAYED_FOR).await?;
     let members = in_batches(scoped, JOB, MEMBERS, now - REMEMBERED_FOR).await?;
     let nodes = in_batches(scoped, JOB, NODES, now - REMEMBERED_FOR).await?;
+    // After the leases: what their nodes said goes with them.
+    let sockets = in_batches(scoped, JOB, SOCKETS, now - NONE_KEPT_FOR).await?;
     let tickets = in_batches(scoped, JOB, TICKETS, now - TICKET_KEPT_FOR).await?;
-    let mut purged = entries + members + nodes + tickets;
+    let mut purged = entries + members + nodes + sockets + tickets;
     loop {
         let forget = scoped.transaction(&[JOB], |unit| forget_empty(unit.connection).boxed());
         let (found, forgotten): (usize, usize) = forget.await?;

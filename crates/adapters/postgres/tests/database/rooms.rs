@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::common::{owner, stores, touched};
 use frontdesk_kernel::{Event, UserId};
 use frontdesk_postgres::PgStores;
-use frontdesk_rooms::store::{Broadcast, Missed, NodeId, REMEMBERED_FOR, is_logged};
+use frontdesk_rooms::store::{Broadcast, Missed, NodeId, REMEMBERED_FOR, Sockets, is_logged};
 use frontdesk_rooms::{RoomId, RoomStore};
 use frontdesk_testkit::builders::{account_deleted, entering, leaving, node, noon, profile_updated, room, user_id};
 use frontdesk_testkit::postgres::database;
@@ -50,8 +50,9 @@ async fn one_of_all(stores: &PgStores, rooms: &[RoomId], users: &[UserId], node:
         4 => rooms_store.post(&batch(profile_updated), Broadcast::All, noon()).await.unwrap(),
         5 => rooms_store.post(&batch(account_deleted), Broadcast::Members, noon()).await.unwrap(),
         6 => {
-            let counts: Vec<_> = rooms.iter().rev().map(|room| (room.clone(), user, index)).collect();
-            rooms_store.set_sockets(node, &counts).await.unwrap();
+            let sockets = Sockets { count: index, serial: u64::try_from(index).unwrap() };
+            let counts: Vec<_> = users.iter().rev().map(|user| (*user, sockets)).collect();
+            rooms_store.set_sockets(node, &counts, noon()).await.unwrap();
         }
         7 => drop(rooms_store.renew(node, noon(), noon()).await.unwrap()),
         _ => drop(rooms_store.purge(noon() + REMEMBERED_FOR).await.unwrap()),

@@ -12,7 +12,7 @@ use frontdesk_profile::{
     AccountStore, CLAIMED_FOR, PictureStore, ProfileStore, Provisioned, RELEASED_FOR, SessionStore, SettingsStore,
 };
 use frontdesk_rooms::RoomStore;
-use frontdesk_rooms::store::Broadcast;
+use frontdesk_rooms::store::{Broadcast, Sockets};
 use frontdesk_testkit::builders::{
     change, change_with_channels, claim, completion, delete, display_name, end, entering, fingerprint, leaving, node,
     noon, open, picture, profile_updated, provision, refresh, registered, reservation, room, session_at, set_password,
@@ -200,8 +200,8 @@ async fn each_operation_on_a_room_waits_as_seldom_as_is_safe() {
     assert_eq!(round_trips!(trips, rooms.since(&lobby, position, u64::MAX, noon()).await.unwrap()), 1, "since");
     assert_eq!(round_trips!(trips, rooms.renew(node, noon(), noon()).await.unwrap()), 1, "renew");
     assert_eq!(round_trips!(trips, rooms.expired(noon()).await.unwrap()), 1, "expired");
-    let counts = [(lobby, ada, 1)];
-    assert_eq!(round_trips!(trips, rooms.set_sockets(node, &counts).await.unwrap()), 2, "set_sockets: write, commit");
+    let counts = [(ada, Sockets { count: 1, serial: 2 })];
+    assert_eq!(round_trips!(trips, rooms.set_sockets(node, &counts, noon()).await.unwrap()), 1, "set_sockets");
     assert_eq!(round_trips!(trips, rooms.redeem(ticket_id(), noon()).await.unwrap()), 1, "redeem");
 }
 

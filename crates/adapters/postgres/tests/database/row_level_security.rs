@@ -23,12 +23,13 @@ const TABLES: [(&str, &str); 11] = [
 ];
 
 /// The tables that are about rooms, with a column. Their rows are nobody's alone.
-const ROOMS: [(&str, &str); 6] = [
+const ROOMS: [(&str, &str); 7] = [
     ("rooms", "id"),
     ("room_members", "user_id"),
     ("room_presences", "user_id"),
     ("room_nodes", "node_id"),
     ("room_entries", "user_id"),
+    ("room_sockets", "user_id"),
     ("room_tickets", "id"),
 ];
 
@@ -52,6 +53,7 @@ const USED: &str = "
     INSERT INTO app.room_presences SELECT id, id, id FROM app.users;
     INSERT INTO app.room_nodes SELECT id, now() FROM app.users;
     INSERT INTO app.room_entries SELECT id, 1, id, id, now(), now(), '{}' FROM app.users;
+    INSERT INTO app.room_sockets SELECT id, id, 1, 1, now() FROM app.users;
     INSERT INTO app.room_tickets SELECT id, now() FROM app.users";
 
 struct Two {
@@ -223,7 +225,7 @@ async fn the_service_sees_rooms_while_it_says_that_it_is_about_them_and_nothing_
             assert!(is_harmless(&done), "{command}: {done:?}");
         }
     }
-    let count = "UPDATE app.room_presences SET sockets = 0";
+    let count = "UPDATE app.room_sockets SET sockets = 0";
     assert_eq!(touched(&client, count).await.unwrap(), 0);
     let enter = format!("INSERT INTO app.room_members VALUES ('{}', '{}', NULL, 0)", two.bob, two.ada);
     assert_eq!(code(&touched(&client, &enter).await.unwrap_err()), "42501");
@@ -237,7 +239,7 @@ async fn the_service_sees_rooms_while_it_says_that_it_is_about_them_and_nothing_
         let select = format!("SELECT {owner_column} FROM app.{table}");
         assert_eq!(ask(&client, &select).await.unwrap(), [[two.ada.to_string()]], "{table}");
     }
-    for command in ["UPDATE app.room_entries SET body = '{}'", "UPDATE app.room_presences SET node_id = user_id"] {
+    for command in ["UPDATE app.room_entries SET body = '{}'", "UPDATE app.room_sockets SET node_id = user_id"] {
         assert_eq!(code(&touched(&client, command).await.unwrap_err()), "42501", "{command}");
     }
 }

@@ -39,10 +39,20 @@ impl<P> Place<P> {
 pub(super) type Places<P> = BTreeMap<SeatId, Place<P>>;
 
 impl<P> State<P> {
-    pub(super) fn sockets(&self, room: &RoomId, user_id: UserId) -> Sockets {
-        let Some(places) = self.users.get(&user_id) else { return Sockets::default() };
-        let counted = || places.values().filter(|place| place.counts());
-        Sockets { in_room: counted().filter(|place| place.room == *room).count(), in_all: counted().count() }
+    /// The sockets of a user that count.
+    fn counted(&self, user_id: UserId) -> impl Iterator<Item = &Place<P>> {
+        self.users.get(&user_id).into_iter().flat_map(BTreeMap::values).filter(|place| place.counts())
+    }
+
+    /// Whether one of them is in the room.
+    pub(super) fn is_in(&self, room: &RoomId, user_id: UserId) -> bool {
+        self.counted(user_id).any(|place| place.room == *room)
+    }
+
+    /// How many there are just now.
+    fn count(&mut self, user_id: UserId) -> Sockets {
+        self.serial += 1;
+        Sockets { count: self.counted(user_id).count(), serial: self.serial }
     }
 }
 
@@ -59,7 +69,7 @@ impl<P: Payload> Hub<P> {
             }
             before
         });
-        (state.sockets(&seat.room, seat.user_id), before == Some(Stage::In))
+        (state.count(seat.user_id), before == Some(Stage::In))
     }
 
     /// Who is in which room, each once.
@@ -77,27 +87,23 @@ impl<P: Payload> Hub<P> {
 
     /// Whether the user is in the room with a socket of this node.
     pub(crate) fn is_in(&self, room: &RoomId, user_id: UserId) -> bool {
-        self.sockets(room, user_id).in_room > 0
+        self.lock().is_in(room, user_id)
     }
 
-    /// How many sockets a user has that count, in a room and in all.
-    pub(crate) fn sockets(&self, room: &RoomId, user_id: UserId) -> Sockets {
-        self.lock().sockets(room, user_id)
+    /// How many sockets a user has that count.
+    pub(crate) fn count(&self, user_id: UserId) -> Sockets {
+        self.lock().count(user_id)
     }
 
-    /// Those who may have fewer sockets in a room than the store knows, and how many they have. They are not given again.
-    pub(crate) fn uncounted(&self) -> Vec<(RoomId, UserId, usize)> {
+    /// Those who may have fewer sockets than the store knows, and how many they have. They are not given again.
+    pub(crate) fn uncounted(&self) -> Vec<(UserId, Sockets)> {
         let mut state = self.lock();
         let uncounted = std::mem::take(&mut state.uncounted);
-        let count = |(room, user_id)| {
-            let in_room = state.sockets(&room, user_id).in_room;
-            (room, user_id, in_room)
-        };
-        uncounted.into_iter().map(count).collect()
+        uncounted.into_iter().map(|user_id| (user_id, state.count(user_id))).collect()
     }
 
     /// Gives somebody back whose sockets have to be counted again.
-    pub(crate) fn count_again(&self, room: RoomId, user_id: UserId) {
-        self.lock().uncounted.insert((room, user_id));
+    pub(crate) fn count_again(&self, user_id: UserId) {
+        self.lock().uncounted.insert(user_id);
     }
 }

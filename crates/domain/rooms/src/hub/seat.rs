@@ -68,11 +68,11 @@ impl<P: Payload> Drop for Seat<P> {
             }
         }
         let Some(place) = place.filter(Place::counts) else { return };
-        let who = (self.room.clone(), self.user_id);
-        state.uncounted.insert(who.clone());
-        if state.sockets(&self.room, self.user_id).in_room > 0 {
+        state.uncounted.insert(self.user_id);
+        if state.is_in(&self.room, self.user_id) {
             return;
         }
+        let who = (self.room.clone(), self.user_id);
         if place.stage == Stage::In {
             state.vacated.insert(who, until);
         } else {
