@@ -55,7 +55,7 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
     let program = options.setting.program()?;
     let figures = measure(options, &program)?;
     let body = format!(
-        "{}\n{}\nIn memory, one room, one thread for all clients on the same cores. A latency is the time from the first byte of \
+        "{}\n{}\nIn memory, one room, as many threads for all clients as cores, on the same cores. A latency is the time from the first byte of \
          a `PATCH /api/v1/profile` to the last byte of its frame at the last member: the commit, the relay and the \
          log of the room are in it. Beside it stands what it takes threads that do nothing but send frames of that size \
          to as many sockets, heard by the same clients: the share of the system and of the load generator. \

@@ -165,7 +165,7 @@ pub async fn start(config: &Config, overrides: Overrides) -> Result<Running, Sta
     let services = services(config, adapters, shared, &revocations, clock, Arc::clone(&entropy));
     let server = frontdesk_http::serve(listener, services, http).map_err(StartError::Http)?;
     let noticed = move |is_told| listeners.told(is_told);
-    let relay = Arc::new(Relay { outbox, bus, entropy, noticed: Box::new(noticed) });
+    let relay = Arc::new(Relay::new(outbox, bus, entropy, Box::new(noticed)));
     Ok(Running::new(address, server, housekeeping, relay, sockets, ready))
 }
 

@@ -1,6 +1,7 @@
 //! Tells the bus what the stores have committed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use frontdesk_bus::Backoff;
@@ -8,8 +9,8 @@ use frontdesk_kernel::{Entropy, EventBus, EventId, Outbox, Unavailable};
 
 use crate::describe::describe;
 
-/// How many events are told at once: half as many after each time that they were too many for [`BATCH_TIME`], twice as many
-/// again after each that was told.
+/// How many events are told at once: half as many after each time that they were too many for [`BATCH_TIME`], a quarter
+/// more after each time that they were not.
 const BATCH: u32 = 100;
 /// How long nobody looks, at most, where no commit wakes the relay: until another node takes over what one left behind.
 const IDLE: Duration = Duration::from_millis(500);
@@ -34,24 +35,37 @@ const FLUSH: Duration = Duration::from_secs(1);
 /// published it before. A relay that fails or ends half-way leaves all of its batch pending, and the next one begins
 /// with the earliest again.
 pub(crate) struct Relay {
-    pub(crate) outbox: Arc<dyn Outbox>,
-    pub(crate) bus: Arc<dyn EventBus>,
-    pub(crate) entropy: Arc<dyn Entropy>,
-    /// Is told after each round whether events were told.
-    pub(crate) noticed: Box<dyn Fn(bool) + Send + Sync>,
+    outbox: Arc<dyn Outbox>,
+    bus: Arc<dyn EventBus>,
+    entropy: Arc<dyn Entropy>,
+    noticed: Noticed,
+    /// How many events are told at once by now.
+    most: AtomicU32,
 }
 
+/// Is told after each round whether events were told.
+pub(crate) type Noticed = Box<dyn Fn(bool) + Send + Sync>;
+
 impl Relay {
+    /// Joins the ports.
+    pub(crate) fn new(
+        outbox: Arc<dyn Outbox>,
+        bus: Arc<dyn EventBus>,
+        entropy: Arc<dyn Entropy>,
+        noticed: Noticed,
+    ) -> Self {
+        Self { outbox, bus, entropy, noticed, most: AtomicU32::new(BATCH) }
+    }
+
     /// Works until the task is aborted.
     pub(crate) async fn run(self: Arc<Self>) {
         let entropy = self.entropy.as_ref();
         let mut idle = Backoff::new(IDLE, IDLE);
         let mut pauses = Backoff::new(PAUSES.0, PAUSES.1);
         let mut is_out = false;
-        let mut most = BATCH;
         loop {
             let begun = Instant::now();
-            match self.round(&mut most).await {
+            match self.round().await {
                 Ok(()) => {
                     (self.noticed)(true);
                     if std::mem::take(&mut is_out) {
@@ -76,7 +90,7 @@ impl Relay {
 
     /// Tells what is left, before the process ends. Call it when `run` has been aborted and no request is in flight.
     pub(crate) async fn flush(&self) {
-        let cause = match tokio::time::timeout(FLUSH, self.round(&mut { BATCH })).await {
+        let cause = match tokio::time::timeout(FLUSH, self.round()).await {
             Ok(Ok(())) => return,
             Ok(Err(error)) => describe(&error),
             Err(_) => format!("not done within {FLUSH:?}"),
@@ -85,17 +99,18 @@ impl Relay {
     }
 
     /// Tells until no more is pending than came in meanwhile.
-    async fn round(&self, most: &mut u32) -> Result<(), Unavailable> {
+    async fn round(&self) -> Result<(), Unavailable> {
         let begun = Instant::now();
         loop {
-            let Ok(batch) = tokio::time::timeout(BATCH_TIME, self.batch(*most)).await else {
-                *most = (*most / 2).max(1);
+            let most = self.most.load(Ordering::Relaxed);
+            let Ok(batch) = tokio::time::timeout(BATCH_TIME, self.batch(most)).await else {
+                self.most.store((most / 2).max(1), Ordering::Relaxed);
                 return Err(Unavailable::new(format!("not told within {BATCH_TIME:?}")));
             };
             if batch? {
                 return Ok(());
             }
-            *most = (*most * 2).min(BATCH);
+            self.most.store((most + most / 4 + 1).min(BATCH), Ordering::Relaxed);
             // What is told late is as good as not told.
             if begun.elapsed() > BATCH_TIME {
                 (self.noticed)(false);

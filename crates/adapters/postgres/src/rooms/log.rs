@@ -48,11 +48,14 @@ const HEARD_BY_MEMBERS: &str = "SELECT kept.room_id, said.* FROM said
 const HEARD_BY_ALL: &str = "SELECT kept.id AS room_id, said.* FROM said
     CROSS JOIN app.rooms AS kept WHERE kept.id = ANY ($5)";
 
-const FIND_OF_MEMBERS: &str = "SELECT DISTINCT room.id, room.epoch
-    FROM unnest($1, $2) AS said (event_id, user_id)
-    JOIN app.room_members AS kept ON kept.user_id = said.user_id JOIN app.rooms AS room ON room.id = kept.room_id
-    WHERE kept.user_id = ANY ($3) OR ((kept.left_at IS NULL OR kept.left_at > $4) AND NOT EXISTS (
-        SELECT FROM app.room_entries AS held WHERE held.event_id = said.event_id AND held.room_id = room.id))";
+/// What is held is read once, by the events: asked for each room, it may be a scan of all logs.
+const FIND_OF_MEMBERS: &str = "WITH held AS MATERIALIZED (
+        SELECT event_id, room_id FROM app.room_entries WHERE event_id = ANY ($1))
+    SELECT id, epoch FROM app.rooms WHERE id = ANY (ARRAY(
+        SELECT kept.room_id FROM unnest($1, $2) AS said (event_id, user_id)
+        JOIN app.room_members AS kept ON kept.user_id = said.user_id
+        WHERE kept.user_id = ANY ($3) OR ((kept.left_at IS NULL OR kept.left_at > $4)
+            AND (said.event_id, kept.room_id) NOT IN (SELECT event_id, room_id FROM held))))";
 
 const FIND_OF_ALL: &str = "SELECT room.id, room.epoch FROM app.rooms AS room LEFT JOIN (
         SELECT room_id, count(*) AS events FROM app.room_entries WHERE event_id = ANY ($1) GROUP BY room_id
