@@ -291,7 +291,9 @@ impl RoomStore for MemoryRoomStore {
 
     async fn set_sockets(&self, node: NodeId, counts: &[(UserId, Sockets)], now: Timestamp) -> Result<(), Unavailable> {
         let mut rooms = lock(&self.state.rooms);
-        counts.iter().for_each(|(user_id, sockets)| rooms.set_sockets(*user_id, node, *sockets, now));
+        for (user_id, sockets) in counts {
+            rooms.set_sockets(*user_id, node, *sockets, now);
+        }
         Ok(())
     }
 

@@ -274,7 +274,9 @@ impl<P: Payload> Rooms<P> {
         }
         let said = self.ports.store.set_sockets(self.node, &counts, self.ports.clock.now()).await;
         if said.is_err() {
-            counts.into_iter().for_each(|(user_id, _)| self.hub.count_again(user_id));
+            for (user_id, _) in counts {
+                self.hub.count_again(user_id);
+            }
         }
         said
     }
