@@ -26,6 +26,9 @@ const LETTING_OUT: Duration = Duration::from_secs(1);
 /// How often this node says that it lives, and looks whether the others do: the lease runs for four of these.
 const RENEWING: Duration = Duration::from_secs(20);
 
+/// When what could not be done is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// A bus that writes events into the logs of the rooms before anybody hears of them.
 pub(crate) struct PostingBus<P: Payload> {
     pub(crate) rooms: Arc<Rooms<P>>,
@@ -133,6 +136,7 @@ where
         ticks.tick().await;
         if let Err(error) = keep().await {
             tracing::warn!(cause = describe(&error), "{trouble}");
+            ticks.reset_after(AGAIN.min(every));
         }
     }
 }

@@ -240,7 +240,8 @@ impl Rooms {
         self.sockets.retain(|_, nodes| {
             let held = nodes.len();
             nodes.retain(|node, (sockets, said_at)| {
-                self.leases.contains_key(node) && (sockets.count > 0 || now - NONE_KEPT_FOR < *said_at)
+                let runs = self.leases.get(node).is_some_and(|until| now - NONE_KEPT_FOR < *until);
+                runs && (sockets.count > 0 || now - NONE_KEPT_FOR < *said_at)
             });
             purged += held - nodes.len();
             !nodes.is_empty()

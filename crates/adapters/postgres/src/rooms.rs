@@ -126,6 +126,10 @@ impl RoomStore for PgRoomStore {
     }
 
     async fn set_sockets(&self, node: NodeId, counts: &[(UserId, Sockets)], now: Timestamp) -> Result<(), Unavailable> {
+        // One that was given up may still be at work: two that lock the same rows do so in one order.
+        let mut counts = counts.to_vec();
+        counts.sort_unstable_by_key(|(user_id, _)| *user_id);
+        let mut outcome = Ok(());
         for some in counts.chunks(COUNTS_AT_ONCE) {
             let users: Vec<_> = some.iter().map(|(user_id, _)| user_id.as_uuid()).collect();
             let counted = some.iter().map(|(_, sockets)| stored(*sockets));
@@ -138,9 +142,10 @@ impl RoomStore for PgRoomStore {
                     .bind::<SqlUuid, _>(node.as_uuid())
                     .bind::<Timestamptz, _>(now.as_datetime())
             };
-            self.scoped.statement(JOB, |connection| write(connection, set())).await?;
+            let set = self.scoped.statement(JOB, |connection| write(connection, set())).await;
+            outcome = outcome.and(set.map(drop));
         }
-        Ok(())
+        outcome
     }
 
     async fn redeem(&self, ticket: TicketId, ends_at: Timestamp) -> Result<bool, Unavailable> {

@@ -20,7 +20,9 @@ pub const HOLDINGS: &[Holding] = &[
     },
     Holding {
         table: "room_sockets",
-        on_deletion: OnDeletion::Scrubbed("the sockets are closed, and ten minutes later nothing is said of them"),
+        on_deletion: OnDeletion::Scrubbed(
+            "the sockets are closed; it is removed ten minutes later, or after the node ended",
+        ),
         in_export: InExport::Omitted("how many sockets are open just now"),
     },
     Holding {

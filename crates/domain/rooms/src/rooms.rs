@@ -85,6 +85,9 @@ impl<P: Payload> Rooms<P> {
     /// Comes in, and tells who is there and where this socket begins: what comes after that waits at the seat. Read what
     /// the members look like afterwards.
     pub async fn enter(&self, seat: &Seat<P>) -> Result<Entered, EnterError> {
+        if self.lease.is_ending(self.ports.clock.now()) {
+            self.renew().await?;
+        }
         let (sockets, is_in) = self.hub.count_in(seat);
         let (room, user_id) = (seat.room(), seat.user_id());
         let Entered { position, present, heard_from } = self.bring_in(room, user_id, sockets, !is_in).await?;

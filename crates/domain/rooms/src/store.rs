@@ -24,7 +24,8 @@ pub const REPLAYED_MAX: usize = 512;
 pub const ENDS_WITHIN: Duration = Duration::from_secs(30);
 /// How many of those whose node is silent are given at once.
 pub const EXPIRED_MAX: usize = 1_000;
-/// How long it is remembered that a user has no socket on a node: what was said of them earlier arrives sooner.
+/// How long it is remembered that a user has no socket on a node: what was said of them earlier arrives sooner. And for
+/// how long what a node said after its lease ran out: one that comes back says all of it again.
 pub const NONE_KEPT_FOR: Duration = Duration::from_mins(10);
 /// How long it is remembered that a ticket was taken, after its end: the clocks of nodes may differ by as much.
 pub const TICKET_KEPT_FOR: Duration = Duration::from_mins(10);
@@ -214,8 +215,8 @@ pub const fn is_logged(body: &EventBody) -> bool {
 /// - `enter` MUST refuse whoever is bounded and would have more than [`SOCKETS_MAX`] sockets, and change nothing then. Those
 ///   on other nodes count while the lease of the node runs for longer than [`ENDS_WITHIN`]. Of many who enter at once, no
 ///   more come in than that.
-/// - What `enter` and `set_sockets` say of a user's sockets on a node MUST hold unless something with a greater serial was
-///   said before, whatever came in which order.
+/// - What `enter` and `set_sockets` say of a user's sockets on a node MUST hold unless something with a serial as great or
+///   greater was said before and is not forgotten, whatever came in which order.
 /// - `redeem` MUST tell one alone, of all who ever ask for a ticket, that it is theirs, until [`TICKET_KEPT_FOR`] after the
 ///   end of the ticket.
 /// - `leave` for a silent node MUST change nothing where the lease of the node runs at that moment.
@@ -234,9 +235,9 @@ pub const fn is_logged(body: &EventBody) -> bool {
 /// - `since` MUST give the entries after a position, up to and with the offset `until`, if each of them is there, none is
 ///   older than [`REPLAYED_FOR`] and they are [`REPLAYED_MAX`] at most.
 /// - `purge` MUST remove the entries older than [`REPLAYED_FOR`], tickets that ended [`TICKET_KEPT_FOR`] ago, what was said
-///   [`NONE_KEPT_FOR`] ago of users without a socket, whoever left [`REMEMBERED_FOR`] ago, leases that ran out
-///   [`REMEMBERED_FOR`] ago and hold nobody (a node that was stalled has to learn that it was thought gone) with what their
-///   nodes said of sockets, and rooms in which nobody is or is remembered, when their log is empty.
+///   [`NONE_KEPT_FOR`] ago of users without a socket and by nodes whose lease ran out then or earlier, whoever left
+///   [`REMEMBERED_FOR`] ago, leases that ran out [`REMEMBERED_FOR`] ago and hold nobody (a node that was stalled has to learn
+///   that it was thought gone), and rooms in which nobody is or is remembered, when their log is empty.
 #[async_trait]
 pub trait RoomStore: Send + Sync + 'static {
     /// Brings somebody in, and tells who is there.

@@ -8,7 +8,7 @@ use frontdesk_kernel::{Event, EventBody, Timestamp, UserId};
 use frontdesk_rooms::store::{Broadcast, Entry, Missed, Posted, REMEMBERED_FOR};
 use frontdesk_rooms::{Position, RoomId};
 
-use super::rooms::{MICRO, came, enter, leave, leave_at, post, present, told};
+use super::rooms::{MICRO, came, enter, lasting_node, leave, leave_at, post, present, told};
 use super::{Stores, race};
 use crate::builders::{
     account_created, account_deleted, event_id, node, noon, profile_updated, room, session_id, user_id,
@@ -275,7 +275,7 @@ pub async fn an_end_of_an_account_is_logged_and_then_the_user_is_nowhere(stores:
 }
 
 pub async fn an_end_of_an_account_is_logged_where_the_user_was(stores: &Stores) {
-    let (lobby, garden, ada, node) = (room("lobby"), room("garden"), user_id(), node());
+    let (lobby, garden, ada, node) = (room("lobby"), room("garden"), user_id(), lasting_node(stores).await);
     let now = noon() + REMEMBERED_FOR;
     for (room, left_at) in [(&lobby, noon() + MICRO), (&garden, noon())] {
         enter(stores, room, ada, node).await;

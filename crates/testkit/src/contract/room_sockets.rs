@@ -8,7 +8,7 @@ use frontdesk_kernel::{Timestamp, UserId};
 use frontdesk_rooms::RoomId;
 use frontdesk_rooms::hub::{GRACE, SOCKETS_MAX};
 use frontdesk_rooms::store::{
-    ENDS_WITHIN, EnterError, Entering, LEASED_FOR, NONE_KEPT_FOR, NodeId, REMEMBERED_FOR, Sockets, TICKET_KEPT_FOR,
+    ENDS_WITHIN, EnterError, Entering, LEASED_FOR, NONE_KEPT_FOR, NodeId, Sockets, TICKET_KEPT_FOR,
 };
 
 use super::rooms::{MICRO, leave, present, told};
@@ -34,7 +34,8 @@ macro_rules! room_sockets_contract {
             a_ticket_is_taken_once,
             of_many_who_take_a_ticket_one_has_it,
             purge_removes_tickets_that_ended_long_ago_and_no_others,
-            purge_removes_what_was_said_long_ago_of_nothing_and_what_silent_nodes_said,
+            purge_removes_what_was_said_of_nothing_ten_minutes_ago,
+            purge_removes_what_a_node_said_that_has_been_silent_for_ten_minutes,
         }
     };
 }
@@ -224,16 +225,29 @@ pub async fn purge_removes_tickets_that_ended_long_ago_and_no_others(stores: &St
     assert!(!stores.rooms.redeem(late, noon()).await.unwrap());
 }
 
-pub async fn purge_removes_what_was_said_long_ago_of_nothing_and_what_silent_nodes_said(stores: &Stores) {
-    let (ada, bob, node) = (user_id(), user_id(), node());
+pub async fn purge_removes_what_was_said_of_nothing_ten_minutes_ago(stores: &Stores) {
+    let (lobby, ada, bob, node) = (room("lobby"), user_id(), user_id(), node());
     stores.rooms.renew(node, noon() + Duration::from_hours(48), noon()).await.unwrap();
-    say(stores, ada, node, 0, 1).await;
-    say(stores, bob, node, 2, 1).await;
-    assert_eq!(stores.rooms.purge(noon() + NONE_KEPT_FOR - MICRO).await.unwrap(), 0);
-    assert_eq!(stores.rooms.purge(noon() + NONE_KEPT_FOR).await.unwrap(), 1);
+    assert!(enters(stores, with(&lobby, ada, node, 1, 2)).await);
+    assert!(enters(stores, with(&lobby, bob, node, 2, 1)).await);
+    let closed = noon() + Duration::from_hours(1);
+    stores.rooms.set_sockets(node, &[(ada, Sockets { count: 0, serial: 3 })], closed).await.unwrap();
+    assert_eq!(stores.rooms.purge(closed + NONE_KEPT_FOR - MICRO).await.unwrap(), 0);
+    // What was said before and comes only now.
+    assert!(enters(stores, with(&lobby, ada, node, 1, 1)).await);
+    assert_eq!(free(stores, ada).await, SOCKETS_MAX);
+    let asked = 1;
+    assert_eq!(stores.rooms.purge(closed + NONE_KEPT_FOR).await.unwrap(), 1 + asked);
     assert_eq!(free(stores, bob).await, 18);
-    // The lease and what was said of two sockets; and what it took to ask.
-    let asked = 3;
-    stores.rooms.renew(node, noon(), noon()).await.unwrap();
-    assert_eq!(stores.rooms.purge(noon() + REMEMBERED_FOR).await.unwrap(), 2 + asked);
+}
+
+pub async fn purge_removes_what_a_node_said_that_has_been_silent_for_ten_minutes(stores: &Stores) {
+    let (lobby, ada, silent) = (room("lobby"), user_id(), node());
+    assert!(enters(stores, with(&lobby, ada, silent, 2, 1)).await);
+    assert_eq!(stores.rooms.purge(noon() + LEASED_FOR + NONE_KEPT_FOR - MICRO).await.unwrap(), 0);
+    assert_eq!(stores.rooms.purge(noon() + LEASED_FOR + NONE_KEPT_FOR).await.unwrap(), 1);
+    // It is back, and says so again.
+    stores.rooms.renew(silent, noon() + LEASED_FOR, noon()).await.unwrap();
+    assert!(enters(stores, with(&lobby, ada, silent, 2, 2)).await);
+    assert_eq!(free(stores, ada).await, 18);
 }

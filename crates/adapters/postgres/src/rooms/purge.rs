@@ -30,7 +30,7 @@ const NODES: &str = "DELETE FROM app.room_nodes WHERE leased_until <= $1 AND nod
 
 const SOCKETS: &str = "DELETE FROM app.room_sockets WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM app.room_sockets AS kept WHERE (sockets = 0 AND said_at <= $1) OR NOT EXISTS (
-        SELECT FROM app.room_nodes WHERE node_id = kept.node_id)
+        SELECT FROM app.room_nodes WHERE node_id = kept.node_id AND leased_until > $1)
     LIMIT $2 FOR UPDATE SKIP LOCKED))";
 
 const TICKETS: &str = "DELETE FROM app.room_tickets WHERE ends_at <= $1 AND ctid = ANY (ARRAY(
@@ -40,7 +40,6 @@ pub(super) async fn purge(scoped: &Scoped, now: Timestamp) -> Result<u64, Unavai
     let entries = in_batches(scoped, JOB, ENTRIES, now - REPLAYED_FOR).await?;
     let members = in_batches(scoped, JOB, MEMBERS, now - REMEMBERED_FOR).await?;
     let nodes = in_batches(scoped, JOB, NODES, now - REMEMBERED_FOR).await?;
-    // After the leases: what their nodes said goes with them.
     let sockets = in_batches(scoped, JOB, SOCKETS, now - NONE_KEPT_FOR).await?;
     let tickets = in_batches(scoped, JOB, TICKETS, now - TICKET_KEPT_FOR).await?;
     let mut purged = entries + members + nodes + sockets + tickets;

@@ -51,7 +51,8 @@ async fn one_of_all(stores: &PgStores, rooms: &[RoomId], users: &[UserId], node:
         5 => rooms_store.post(&batch(account_deleted), Broadcast::Members, noon()).await.unwrap(),
         6 => {
             let sockets = Sockets { count: index, serial: u64::try_from(index).unwrap() };
-            let counts: Vec<_> = users.iter().rev().map(|user| (*user, sockets)).collect();
+            let mut counts: Vec<_> = users.iter().map(|user| (*user, sockets)).collect();
+            counts.rotate_left(index / 9 % users.len());
             rooms_store.set_sockets(node, &counts, noon()).await.unwrap();
         }
         7 => drop(rooms_store.renew(node, noon(), noon()).await.unwrap()),

@@ -4,6 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use frontdesk_kernel::Timestamp;
 
+use crate::store::ENDS_WITHIN;
+
 /// What this node knows of its lease.
 #[derive(Debug, Default)]
 pub(super) struct Lease {
@@ -34,6 +36,11 @@ impl Lease {
         let mut state = self.lock();
         state.until = Some(until);
         state.has_lapsed |= !still_ran;
+    }
+
+    /// Whether it ends soon: others do not count who comes in now.
+    pub(super) fn is_ending(&self, now: Timestamp) -> bool {
+        self.lock().until.is_some_and(|until| until <= now + ENDS_WITHIN)
     }
 
     /// Others may have let those out who are here, and not all have come in again.

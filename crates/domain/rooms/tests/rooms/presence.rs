@@ -6,7 +6,7 @@ use frontdesk_kernel::{Event, EventBody, UserId};
 use frontdesk_rooms::Rooms;
 use frontdesk_rooms::hub::{Counts, GRACE, SOCKETS_MAX, Seat, Unseated};
 use frontdesk_rooms::mailbox::{Closing, Letter};
-use frontdesk_rooms::store::{EnterError, LEASED_FOR};
+use frontdesk_rooms::store::{ENDS_WITHIN, EnterError, LEASED_FOR};
 use frontdesk_testkit::builders::user_id;
 
 use crate::common::{Words, World, heard, letters, room, seated};
@@ -298,6 +298,19 @@ async fn whoever_comes_in_again_after_a_lapse_is_counted_as_they_are() {
     assert!(!is_let_in(&there, ada).await);
     drop(elsewhere);
     assert!(is_let_in(&there, ada).await);
+}
+
+#[tokio::test]
+async fn a_node_that_others_count_no_more_says_that_it_lives_before_it_lets_anybody_in() {
+    let (world, ada) = (World::default(), user_id());
+    let (here, there) = (world.node(), world.node());
+    for node in [&here, &there] {
+        node.renew().await.unwrap();
+    }
+    // Neither could say so again.
+    world.clock.advance(LEASED_FOR.checked_sub(ENDS_WITHIN).unwrap());
+    let _seats = sockets(&here, ada, SOCKETS_MAX).await;
+    assert!(!is_let_in(&there, ada).await);
 }
 
 #[tokio::test]
