@@ -11,8 +11,8 @@ use futures_util::future::BoxFuture;
 pub(crate) enum Lock<'a> {
     /// A username, as it is compared.
     Username(&'a str),
-    /// How many sockets a user has.
-    Sockets(UserId),
+    /// In which rooms a user is, and with how many sockets.
+    Rooms(UserId),
 }
 
 diesel::define_sql_function! {
@@ -30,7 +30,7 @@ pub(crate) fn hold<'c>(connection: &'c AsyncPgConnection, lock: Lock<'_>) -> Box
     // Nodes of two releases run beside each other: a kind keeps its number.
     let (name, kind) = match lock {
         Lock::Username(name) => (name.to_owned(), 0),
-        Lock::Sockets(user_id) => (user_id.to_string(), 1),
+        Lock::Rooms(user_id) => (user_id.to_string(), 1),
     };
     let hold = diesel::select(pg_advisory_xact_lock(hashtextextended(name, kind)));
     async move { hold.execute(&mut &*connection).await }.boxed()

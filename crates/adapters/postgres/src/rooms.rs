@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use crate::advisory::{Lock, hold};
 use crate::errors::vanished;
+use crate::locked::all;
 use crate::rows::{PresenceRow, RoomRow};
 use crate::schema::{room_members, room_nodes, room_presences, room_sockets, rooms};
 use crate::scoped::{Scope, Scoped};
@@ -215,7 +216,7 @@ async fn enter_locked(connection: &AsyncPgConnection, entering: &Entering) -> Re
     let event = Event { id: *event_id, user_id: *user_id, occurred_at: *now, body };
     let begin = sql_query(BEGIN_OR_LOCK).bind::<Text, _>(room.as_str()).bind::<SqlUuid, _>(epoch.as_uuid());
     // After the room, and only ever one of them: whoever enters by several nodes is counted once after the other.
-    let lock_user = hold(connection, Lock::Sockets(*user_id));
+    let lock_user = hold(connection, Lock::Rooms(*user_id));
     // A statement of its own: it sees what was committed before the lock was granted.
     let elsewhere = room_sockets::table
         .inner_join(room_nodes::table.on(room_nodes::node_id.eq(room_sockets::node_id)))
@@ -263,13 +264,14 @@ async fn leave_locked(connection: &AsyncPgConnection, leaving: &Leaving) -> Resu
     let body = EventBody::RoomLeft { room: room.to_string() };
     let event = Event { id: *event_id, user_id: *user_id, occurred_at: *now, body };
     let lock = write(connection, sql_query(LOCK).bind::<Text, _>(room.to_string()));
+    // A room that was not there to be locked may be there for the next statement, and its user on the way in again.
+    let lock_user = hold(connection, Lock::Rooms(*user_id));
     // Whether the lease runs is asked by a statement that begins when the lock is held: a node that has come back comes
     // in again, and waits for the same lock.
     let leave = change(LEAVE, room, *node, &event)?.bind::<Bool, _>(*is_silent);
     let most = i64::try_from(REMEMBERED_MAX).map_err(Unavailable::new)?;
     let forget = sql_query(FORGET_FIRST).bind::<SqlUuid, _>(user_id.as_uuid()).bind::<BigInt, _>(most);
-    let (locked, left, forgotten) = join3(lock, write(connection, leave), write(connection, forget)).await;
-    locked.and(left).and(forgotten).map(|_| ()).map_err(Unavailable::new)
+    all(vec![lock, lock_user, write(connection, leave), write(connection, forget)]).await.map(drop)
 }
 
 type Change = BoxedSqlQuery<'static, Pg, SqlQuery>;
