@@ -1,7 +1,8 @@
 //! Rooms: who is there, and the log of each.
 //!
 //! Every writer locks the rows of the rooms that it writes about before anything else, and where they are several, in
-//! the order of their names: none waits for another in a circle.
+//! the order of their names; then, where somebody comes or goes, the user. So none waits for another in a circle. How many
+//! sockets there are is said without a room, in the order of the users.
 
 use async_trait::async_trait;
 use diesel::dsl::sum;
@@ -42,9 +43,6 @@ const BEGIN_OR_LOCK: &str = "INSERT INTO app.rooms AS kept (id, epoch, last_offs
     ON CONFLICT (id) DO UPDATE SET last_offset = kept.last_offset WHERE false";
 
 const LOCK: &str = "SELECT FROM app.rooms WHERE id = $1 FOR UPDATE";
-
-/// In the order in which everybody locks rooms.
-const LOCK_ALL: &str = "SELECT FROM app.rooms WHERE id = ANY ($1) ORDER BY id FOR UPDATE";
 
 /// A lease that has run out is not begun again: its node would not learn that others have thought it dead. The lease is
 /// not locked, or those who enter on one node would wait for each other; it may be purged meanwhile, and without a row

@@ -15,7 +15,7 @@ use futures_util::future::join;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{JOB, LOCK_ALL};
+use super::JOB;
 use crate::locked::all;
 use crate::rows::{EntryRow, RoomRow};
 use crate::schema::{room_entries, rooms};
@@ -25,6 +25,9 @@ use crate::write::{write, write_returning};
 /// How many rooms one transaction writes to: few enough for its deadline, however many hear of a batch. Rooms are on their
 /// own: where it ends half-way, the next try finds what is left.
 const ROOMS_AT_ONCE: usize = 200;
+
+/// In the order in which everybody locks rooms.
+const LOCK_ALL: &str = "SELECT FROM app.rooms WHERE id = ANY ($1) ORDER BY id FOR UPDATE";
 
 /// A room that was forgotten and began again since it was found is not locked: its epoch tells it apart.
 const APPEND: &str = "WITH said AS (
